@@ -1,0 +1,68 @@
+/* grammar: what a generation may say, compiled and immutable.
+ *
+ * Built from tool schemas or one schema; consulted by matchers. Reference
+ * counted (atomic); any thread may read, take or drop a reference. Schemas cross
+ * as text. What the compiler cannot honour exactly is refused by path and
+ * keyword (1004), never loosened. Limits: schema bytes, depth 32, node and state
+ * counts; past one is 1004 with a reason, never a stall.
+ */
+#ifndef ENGINE_GRAMMAR_H
+#define ENGINE_GRAMMAR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct grammar;
+
+struct grammar_tool {
+    const char *name; /* checked: [A-Za-z0-9_.:/-]{1,128} */
+    size_t name_len;
+    const char *schema; /* JSON text; NULL: an object with no properties */
+    size_t schema_len;
+};
+
+/* How calls are written. A call is
+ *     open {"name": "NAME", "arguments": ARGS} close
+ * and further calls follow after `between`. E.g. open "<tool_call>\n", close "\n</tool_call>",
+ * between "\n". */
+struct grammar_syntax {
+    const char *open, *close, *between;
+    bool spaced; /* one blank after , and : ; else none. Never any other white space. */
+};
+
+enum grammar_choice {
+    GRAMMAR_CALLS,       /* 1..max_calls calls, nothing else */
+    GRAMMAR_AUTO,        /* free text in which `open`, wherever it is completed, starts 1..max_calls
+                            calls that end the generation; or free text to the end */
+};
+
+struct grammar_limits { /* 0: the default */
+    size_t schema_bytes; /* default 256 KiB a schema */
+    unsigned depth;      /* default 32 */
+};
+
+/* Tools' arguments are closed objects (protocol.md, tool_call). Errors: -32602 for a malformed schema
+ * (path "tools[3].parameters/properties/x"), 1004 for an unsupported keyword (path, keyword, reason) and for
+ * an unsatisfiable schema (reason "unsatisfiable"). */
+struct grammar *grammar_from_tools(const struct grammar_tool *tools, size_t n_tools,
+                                   enum grammar_choice choice, unsigned max_calls,
+                                   const struct grammar_syntax *syntax,
+                                   const struct grammar_limits *limits, struct error *error);
+
+/* One JSON value by schema (response_format json_schema). closed: as for tools. */
+struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed, bool spaced,
+                                    const struct grammar_limits *limits, struct error *error);
+
+/* Any JSON object (response_format json_object). */
+struct grammar *grammar_json_object(bool spaced, struct error *error);
+
+struct grammar *grammar_ref(struct grammar *grammar);
+void grammar_unref(struct grammar *grammar);
+
+/* Bytes of the shortest text the grammar allows (saturating; for auto, 0). */
+uint32_t grammar_shortest(const struct grammar *grammar);
+
+#endif
