@@ -23,18 +23,19 @@ enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSO
 /* One value. `text` is not NUL-terminated. */
 struct json {
     enum json_type type;
-    uint32_t len;              /* string: decoded bytes; number: bytes of the spelling;
-                                  array, object: elements, members */
-    const char *text;          /* string: decoded UTF-8; number: the spelling */
-    const char *raw;           /* the value as it stands in the source (borrowed from the input) */
+    uint32_t len;                /* string: decoded bytes; number: bytes of the spelling;
+                                    array, object: elements, members */
+    const char *text;            /* string: decoded UTF-8; number: the spelling */
+    const char *raw;             /* the value as it stands in the source (borrowed from the input) */
     uint32_t raw_len;
-    struct json *const *items; /* array: len elements; object: len values */
+    struct json *const *items;   /* array: len elements; object: len values */
     const struct json_key *keys; /* object: len keys, in source order */
 };
 
 struct json_key {
     const char *text; /* decoded UTF-8, not NUL-terminated */
     uint32_t len;
+    uint32_t sorted; /* private to json: index of large objects, makes json_get logarithmic */
 };
 
 struct json_doc; /* owns the arena */
