@@ -37,7 +37,9 @@ enum method {
 const char *method_name(enum method method);
 
 struct rpc_call { /* one request or notification of a line */
-    char *id;            /* its JSON text ("\"a\"", "17"); NULL for a notification */
+    char *id;            /* its JSON text in one canonical spelling ("\"a\"", "17"), so that equal ids are
+                            equal strings; NULL for a notification, which is never answered, not
+                            even when error is set; "null" for an invalid request without usable id */
     enum method method;  /* METHOD_NONE when error is set before the method was known */
     struct error error;  /* code != 0: answer with this, params are not valid */
     struct text model;   /* params.model, absent: the first */
@@ -69,18 +71,27 @@ void rpc_message_free(struct rpc_message *message);
  * methods that must never wait. */
 bool rpc_is_light(const char *line, size_t len);
 
+/* Appends the OpenRPC document: the result of rpc.discover, made of the method files. False when
+ * memory ran out. */
+bool rpc_discover(struct buf *out, const char *version);
+/* Does a result (JSON text) match the schema of its method? For tests. */
+bool rpc_check_result(enum method method, const char *result, size_t len, struct error *error);
+
 /* ---- replies: each appends one JSON value without line end ---------------------- */
 
+/* id NULL: null. partial (may be NULL) becomes data.partial of 1002 and 1010, and its phase data.phase.
+ * Numbers that agents would read as HTTP statuses are respelled in the message. */
 void reply_error(struct buf *out, const char *id, const struct error *error,
-                 const struct generation_result *partial); /* id NULL: null; partial may be NULL */
+                 const struct generation_result *partial);
 void reply_raw(struct buf *out, const char *id, const char *result_json, size_t len);
-/* model: alias. call_ids: prefix for unique ids ("call_" + prefix + index). */
+/* model: alias. call_ids: makes the calls' ids unique ("call_" + call_ids + "_" + index). */
 void reply_generation(struct buf *out, const char *id, const struct generation_result *result,
                       const char *model, const char *call_ids);
 void reply_tokens(struct buf *out, const char *id, const uint32_t *tokens, size_t n);
 void reply_text(struct buf *out, const char *id, const char *member, struct text text); /* {"text": ..} */
 
-/* Notifications, each a whole line under 64 KiB. */
+/* Notifications, each a whole line (with its '\n') under 64 KiB. A chunk that needs more loses its
+ * logprobs (the response has them), then becomes several lines of the same seq, in order. */
 void notify_token(struct buf *out, const char *id, const struct generation_chunk *chunk);
 void notify_progress(struct buf *out, const char *id, uint64_t seq, const struct generation_progress *p);
 
