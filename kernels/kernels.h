@@ -11,7 +11,8 @@
  * Activations against a 32-block type (Q4_0 Q4_1 Q8_0), per row and block of 32:
  *   amax = max |x|;  d = amax / 127 (f32);  id = amax > 0 ? 127 / amax : 0
  *   q[i] = rint(x[i] * id) as int8;  s = sum of q (int32)
- *   (a non-finite amax gives d = amax, q = 0.)
+ *   (A non-finite amax gives d = amax, q = 0; one NaN makes amax NaN. An amax so small that
+ *   127 / amax overflows gives q = 0 as well.)
  * Activations against a 256-super-block type (Q4_K Q5_K Q6_K): the same over 256
  *   values, with int16/int32 sums of q per 16 (and so per 32).
  * Products, one f32 chain per output element, blocks in increasing k, acc from +0:

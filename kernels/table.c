@@ -1,0 +1,60 @@
+/* table: builds the function tables once and hands them out. */
+#include "kernels/table.h"
+
+#include <stdatomic.h>
+
+enum { SCALAR, AVX2, AVX512, N_TABLES };
+
+static struct kernels tables[N_TABLES];
+
+/* Table `level` holds the best version of every slot among the ISAs up to it. */
+static void fill(struct kernels *kernels, int level) {
+    kernels->isa = "scalar";
+    matmul_scalar_fill(kernels);
+    rows_scalar_fill(kernels);
+    attention_scalar_fill(kernels);
+    if (level < AVX2) return;
+#if defined(__x86_64__)
+#if __has_include("kernels/avx2/matmul.c")
+    kernels->isa = "avx2";
+    matmul_avx2_fill(kernels);
+#endif
+#if __has_include("kernels/avx2/rows.c")
+    rows_avx2_fill(kernels);
+#endif
+#if __has_include("kernels/avx2/attention.c")
+    attention_avx2_fill(kernels);
+#endif
+    if (level < AVX512) return;
+#if __has_include("kernels/avx512/matmul.c")
+    kernels->isa = "avx512";
+    matmul_avx512_fill(kernels);
+#endif
+#if __has_include("kernels/avx512/rows.c")
+    rows_avx512_fill(kernels);
+#endif
+#if __has_include("kernels/avx512/attention.c")
+    attention_avx512_fill(kernels);
+#endif
+#endif
+}
+
+/* The first caller fills; others that come meanwhile wait the microsecond it takes. */
+static void fill_once(void) {
+    static atomic_int state; /* 0 untouched, 1 being filled, 2 ready */
+    int untouched = 0;
+    if (atomic_load_explicit(&state, memory_order_acquire) == 2) return;
+    if (atomic_compare_exchange_strong(&state, &untouched, 1)) {
+        for (int level = SCALAR; level < N_TABLES; level++) fill(&tables[level], level);
+        atomic_store_explicit(&state, 2, memory_order_release);
+    }
+    while (atomic_load_explicit(&state, memory_order_acquire) != 2) continue;
+}
+
+const struct kernels *kernels_get(int allowed) {
+    int bits = allowed & cpu_isa_bits();
+    fill_once();
+    if (!(bits & ISA_AVX2)) return &tables[SCALAR];
+    if (!(bits & ISA_AVX512)) return &tables[AVX2];
+    return &tables[AVX512];
+}
