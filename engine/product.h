@@ -1,0 +1,27 @@
+/* product: weight matrices times quantised rows, spread over the pool.
+ *
+ * Work is split by output rows of the weights, never inside a sum, so the
+ * split cannot change a bit.
+ */
+#ifndef ENGINE_PRODUCT_H
+#define ENGINE_PRODUCT_H
+
+#include "engine/model.h"
+#include "engine/pool.h"
+#include "kernels/kernels.h"
+
+struct product {
+    const struct weight *weight; /* [n][k] */
+    const void *activation;      /* m rows, quantised for weight->type */
+    float *out;                  /* [m][ld], ld >= n */
+    size_t ld;
+};
+
+/* Computes up to 4 products over the same m rows in one go. scratch: one buffer a thread. */
+void product_run(const struct kernels *kernels, struct pool *pool, const struct product *products,
+                 size_t n_products, size_t m, void *const *scratch);
+
+/* Which activation serves weight w: the first weight of the same format (their rows are quantised alike). */
+size_t product_slot(const struct weight *const *weights, size_t w);
+
+#endif
