@@ -1,0 +1,162 @@
+/* rows, AVX2 + FMA + F16C: 8 floats a step, the last one masked. */
+#include "kernels/kernels.h"
+
+#include <immintrin.h>
+
+#include "kernels/avx2/exp.h"
+#include "kernels/table.h"
+
+enum { LANES = 8 };
+
+/* All bits set in the lanes of a step that starts `left` values before the end. */
+static inline __m256i lanes(size_t left) {
+    const __m256i index = _mm256_set_epi32(7, 6, 5, 4, 3, 2, 1, 0);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(left < LANES ? (int)left : LANES), index);
+}
+
+static float lanes_sum(__m256 low, __m256 high) {
+    __m256 half = _mm256_add_ps(low, high);
+    __m128 sum = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+    sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+    return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+}
+
+/* The padding's squares, +0, change no sum: none is ever -0. */
+static float sum_of_squares(const float *x, size_t n) {
+    __m256 sum[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256 v = _mm256_maskload_ps(x + i, lanes(n - i)), *lane = &sum[i / LANES % 2];
+        *lane = _mm256_fmadd_ps(v, v, *lane);
+    }
+    return lanes_sum(sum[0], sum[1]);
+}
+
+static void rms_norm(float *y, const float *x, const float *weight, size_t n, float eps) {
+    __m256 r = _mm256_set1_ps(1.0f / __builtin_sqrtf(sum_of_squares(x, n) / (float)n + eps));
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256i mask = lanes(n - i);
+        __m256 v = _mm256_mul_ps(_mm256_maskload_ps(x + i, mask), r);
+        _mm256_maskstore_ps(y + i, mask, _mm256_mul_ps(v, _mm256_maskload_ps(weight + i, mask)));
+    }
+}
+
+static void add(float *y, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256i mask = lanes(n - i);
+        __m256 sum =
+            _mm256_add_ps(_mm256_maskload_ps(y + i, mask), _mm256_maskload_ps(x + i, mask));
+        _mm256_maskstore_ps(y + i, mask, sum);
+    }
+}
+
+static void silu_mul(float *y, const float *gate, const float *up, size_t n) {
+    const __m256 one = _mm256_set1_ps(1.0f), sign = _mm256_set1_ps(-0.0f);
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256i mask = lanes(n - i);
+        __m256 g = _mm256_maskload_ps(gate + i, mask);
+        __m256 silu = _mm256_div_ps(g, _mm256_add_ps(one, exp_avx2(_mm256_xor_ps(g, sign))));
+        _mm256_maskstore_ps(y + i, mask, _mm256_mul_ps(silu, _mm256_maskload_ps(up + i, mask)));
+    }
+}
+
+/* Eight pairs: x0, x1 to x0', x1'. */
+static inline void rotate(__m256 *x0, __m256 *x1, __m256 cos, __m256 sin) {
+    __m256 old = *x0;
+    *x0 = _mm256_fmsub_ps(old, cos, _mm256_mul_ps(*x1, sin));
+    *x1 = _mm256_fmadd_ps(old, sin, _mm256_mul_ps(*x1, cos));
+}
+
+static void rope_halves(float *x, const float *cos, const float *sin, size_t n_pairs) {
+    float *y = x + n_pairs;
+    for (size_t i = 0; i < n_pairs; i += LANES) {
+        __m256i mask = lanes(n_pairs - i);
+        __m256 x0 = _mm256_maskload_ps(x + i, mask), x1 = _mm256_maskload_ps(y + i, mask);
+        rotate(&x0, &x1, _mm256_maskload_ps(cos + i, mask), _mm256_maskload_ps(sin + i, mask));
+        _mm256_maskstore_ps(x + i, mask, x0);
+        _mm256_maskstore_ps(y + i, mask, x1);
+    }
+}
+
+/* Four pairs a step: x0' = fma(x0, cos, -(x1 * sin)) in the even lanes, x1' = fma(x0, sin, x1 * cos)
+ * in the odd ones. */
+static void rope_pairs(float *x, const float *cos, const float *sin, size_t n_pairs) {
+    const __m256i twice = _mm256_set_epi32(3, 3, 2, 2, 1, 1, 0, 0);
+    for (size_t i = 0; i < n_pairs; i += LANES / 2) {
+        __m256i mask = lanes(2 * (n_pairs - i));
+        __m128i half = _mm256_castsi256_si128(lanes(n_pairs - i < 4 ? n_pairs - i : 4));
+        __m256 v = _mm256_maskload_ps(x + 2 * i, mask);
+        __m256 c = _mm256_castps128_ps256(_mm_maskload_ps(cos + i, half));
+        __m256 s = _mm256_castps128_ps256(_mm_maskload_ps(sin + i, half));
+        c = _mm256_permutevar8x32_ps(c, twice), s = _mm256_permutevar8x32_ps(s, twice);
+        __m256 first = _mm256_blend_ps(c, s, 0xaa), second = _mm256_blend_ps(s, c, 0xaa);
+        __m256 product = _mm256_mul_ps(_mm256_movehdup_ps(v), second);
+        v = _mm256_fmaddsub_ps(_mm256_moveldup_ps(v), first, product);
+        _mm256_maskstore_ps(x + 2 * i, mask, v);
+    }
+}
+
+static void rope(float *x, const float *cos, const float *sin, size_t n_pairs, bool interleaved) {
+    if (interleaved)
+        rope_pairs(x, cos, sin, n_pairs);
+    else
+        rope_halves(x, cos, sin, n_pairs);
+}
+
+static void store_f16(uint16_t *out, size_t stride, const float *x, size_t n) {
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256 v = _mm256_maskload_ps(x + i, lanes(n - i));
+        __m128i half = _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+        uint16_t values[LANES];
+        if (stride == 1 && n - i >= LANES) {
+            _mm_storeu_si128((__m128i *)(out + i), half);
+            continue;
+        }
+        _mm_storeu_si128((__m128i *)values, half);
+        for (size_t j = 0; j < LANES && j < n - i; j++) out[(i + j) * stride] = values[j];
+    }
+}
+
+static void exp_shifted(float *y, const float *x, float max, size_t n) {
+    __m256 shift = _mm256_set1_ps(max);
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256i mask = lanes(n - i);
+        __m256 v = _mm256_sub_ps(_mm256_maskload_ps(x + i, mask), shift);
+        _mm256_maskstore_ps(y + i, mask, exp_avx2(v));
+    }
+}
+
+/* The largest value, NaN left out: max(a, b) is b when a is NaN, and the maximum so far never is.
+ */
+static float row_max(const float *x, size_t n) {
+    const __m256 lowest = _mm256_set1_ps(-__builtin_inff());
+    __m256 max = lowest;
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256i mask = lanes(n - i);
+        __m256 v = _mm256_maskload_ps(x + i, mask);
+        max = _mm256_max_ps(_mm256_blendv_ps(lowest, v, _mm256_castsi256_ps(mask)), max);
+    }
+    __m128 m = _mm_max_ps(_mm256_castps256_ps128(max), _mm256_extractf128_ps(max, 1));
+    m = _mm_max_ps(m, _mm_movehl_ps(m, m));
+    return _mm_cvtss_f32(_mm_max_ss(m, _mm_movehdup_ps(m)));
+}
+
+static size_t argmax(const float *x, size_t n) {
+    __m256 max = _mm256_set1_ps(row_max(x, n));
+    for (size_t i = 0; i < n; i += LANES) {
+        __m256i mask = lanes(n - i);
+        __m256 equal = _mm256_cmp_ps(_mm256_maskload_ps(x + i, mask), max, _CMP_EQ_OQ);
+        int found = _mm256_movemask_ps(_mm256_and_ps(equal, _mm256_castsi256_ps(mask)));
+        if (found) return i + (size_t)__builtin_ctz((unsigned)found);
+    }
+    return 0; /* nothing but NaN */
+}
+
+void rows_avx2_fill(struct kernels *kernels) {
+    kernels->rms_norm = rms_norm;
+    kernels->add = add;
+    kernels->silu_mul = silu_mul;
+    kernels->rope = rope;
+    kernels->store_f16 = store_f16;
+    kernels->exp_shifted = exp_shifted;
+    kernels->argmax = argmax;
+}
