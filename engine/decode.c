@@ -1,0 +1,267 @@
+/* Decoding: from logits to tokens, one generation at a time (engine thread). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/generation.h"
+
+enum { FORCED_BYTES = 4096, CLOSING_BYTES = 1 << 16 };
+
+/* ---- putting tokens out ----------------------------------------------------------------- */
+
+static bool out_of_memory(struct generation *g) {
+    struct error error = {0};
+    error_set(&error, ERROR_OUT_OF_MEMORY, "no memory for the answer");
+    generation_fail(g, &error);
+    return false;
+}
+
+/* One entry of the answer's logprobs; a forced token has probability one. */
+static bool note_logprobs(struct generation *g, uint32_t token, bool forced) {
+    struct logprob_list *list = &g->logprobs;
+    struct result_logprob certain = {token, 0};
+    const struct result_logprob *top = &certain;
+    size_t n_top = 1;
+    if (!g->spec->sampling.want_logprobs) return true;
+    if (!forced) top = sampler_top(g->sampler, &n_top);
+    else if (!g->spec->sampling.logprobs) n_top = 0;
+    if (list->n == list->cap) {
+        size_t cap = list->cap ? list->cap * 2 : 64;
+        struct token_logprobs *of = realloc(list->of, cap * sizeof *of);
+        if (!of) return false;
+        list->of = of;
+        list->cap = cap;
+    }
+    struct result_logprob *copy = malloc((n_top + 1) * sizeof *copy);
+    if (!copy) return false;
+    memcpy(copy, top, n_top * sizeof *copy);
+    list->of[list->n++] = (struct token_logprobs){
+        token, forced ? 0 : sampler_logprob(g->sampler, token), copy, n_top};
+    return true;
+}
+
+/* Appends a token that the matcher has accepted already. */
+static bool put(struct generation *g, uint32_t token, bool forced) {
+    uint32_t len;
+    const char *bytes = vocab_bytes(g->engine->vocab, token, &len);
+    if (g->matcher && !matcher_is_free(g->matcher)) g->output.n_stop = 0; /* stop strings end free text only */
+    if (!tokens_add(&g->tokens, token) || !output_add(&g->output, bytes, len) ||
+        !sampler_note(g->sampler, token) || !note_logprobs(g, token, forced))
+        return out_of_memory(g);
+    g->result.forced_tokens += forced;
+    return true;
+}
+
+void generation_stream(struct generation *g, bool finished) {
+    if (!g->spec->stream || !g->events.chunk) return;
+    struct text text = output_take(&g->output, finished);
+    size_t n = generation_length(g) - g->chunk_first;
+    if (!text.len && !(finished && n)) return;
+    struct generation_chunk chunk = {
+        .seq = g->chunk_seq++, .text = text, .tokens = g->tokens.ids + g->n_prompt + g->chunk_first, .n_tokens = n,
+        .logprobs = g->logprobs.n ? g->logprobs.of + g->chunk_first : NULL};
+    g->chunk_first += n;
+    g->events.chunk(g->user, &chunk);
+}
+
+/* ---- the budget -------------------------------------------------------------------------- */
+
+/* Tokens of the shortest completion from the matcher's state; SIZE_MAX if it can't be told. */
+static size_t closing_tokens(const struct generation *g, struct matcher *matcher, struct tokens *tokens) {
+    char *bytes = malloc(CLOSING_BYTES);
+    struct error error = {0};
+    size_t len = bytes ? matcher_closing(matcher, bytes, CLOSING_BYTES) : 0;
+    bool ok = bytes && (len || matcher_may_end(matcher)) &&
+              tokenize(g->engine->vocab, tokens, bytes, len, TOKENIZE_CONTINUE, &error);
+    free(bytes);
+    return ok ? tokens->len : SIZE_MAX;
+}
+
+/* Can the match still be completed within `left` more tokens? */
+static bool fits(const struct generation *g, struct matcher *matcher, size_t left) {
+    if (matcher_shortest(matcher) <= left) return true; /* a token is at least a byte */
+    struct tokens tokens = {0};
+    bool ok = closing_tokens(g, matcher, &tokens) <= left;
+    tokens_free(&tokens);
+    return ok;
+}
+
+/* The budget ends here: appends the shortest completion, which fits as every step has made sure. */
+static void close_now(struct generation *g) {
+    struct tokens tokens = {0};
+    size_t n = closing_tokens(g, g->matcher, &tokens);
+    if (n == SIZE_MAX) n = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t len;
+        const char *bytes = vocab_bytes(g->engine->vocab, tokens.ids[i], &len);
+        if (!matcher_accept(g->matcher, bytes, len)) break;
+        if (!put(g, tokens.ids[i], true)) break;
+    }
+    tokens_free(&tokens);
+    if (!g->done) generation_finish(g, FINISH_LENGTH);
+}
+
+/* ---- choosing a token --------------------------------------------------------------------- */
+
+static void add_end_tokens(const struct generation *g, uint64_t *mask) {
+    for (size_t i = 0; i < g->engine->n_end_tokens; i++) {
+        uint32_t token = g->engine->end_tokens[i];
+        mask[token / 64] |= 1ull << token % 64;
+    }
+}
+
+static bool token_allowed(const struct generation *g, uint32_t token) {
+    const struct engine *engine = g->engine;
+    bool end = vocab_is_end(engine->vocab, token);
+    if (!(engine->free_mask[token / 64] >> token % 64 & 1)) return false;
+    if (!g->matcher) return true;
+    if (end) return matcher_may_end(g->matcher);
+    uint32_t len;
+    const char *bytes = vocab_bytes(engine->vocab, token, &len);
+    return len && matcher_allows(g->matcher, bytes, len);
+}
+
+/* The token at this position, or TOKEN_NONE when the grammar leaves none. */
+static uint32_t choose(struct generation *g, struct engine *engine, float *logits) {
+    uint32_t n_vocab = engine->info.n_vocab;
+    if (sampler_is_argmax(g->sampler)) {
+        uint32_t best = (uint32_t)engine->kernels->argmax(logits, n_vocab);
+        if (token_allowed(g, best)) return best;
+    }
+    if (!g->matcher) return sampler_draw(g->sampler, engine->kernels, logits, engine->free_mask, generation_length(g));
+    uint32_t count = matcher_mask(g->matcher, engine->mask);
+    if (matcher_may_end(g->matcher)) add_end_tokens(g, engine->mask);
+    else if (!count) return TOKEN_NONE;
+    return sampler_draw(g->sampler, engine->kernels, logits, engine->mask, generation_length(g));
+}
+
+/* ---- forced tokens ------------------------------------------------------------------------ */
+
+static bool has_prefix(const struct vocab *vocab, uint32_t token, const char *prefix, uint32_t prefix_len) {
+    uint32_t len;
+    const char *bytes = vocab_bytes(vocab, token, &len);
+    return len > prefix_len && memcmp(bytes, prefix, prefix_len) == 0;
+}
+
+/* Could a longer token cover `last` and go on? Then choosing is the model's. */
+static bool extends(const struct generation *g, struct matcher *before_last, uint32_t last, uint64_t *mask) {
+    const struct vocab *vocab = g->engine->vocab;
+    uint32_t len, n = vocab_size(vocab);
+    const char *bytes = vocab_bytes(vocab, last, &len);
+    matcher_mask(before_last, mask);
+    for (uint32_t w = 0; w < (n + 63) / 64; w++)
+        for (uint64_t bits = mask[w]; bits; bits &= bits - 1)
+            if (has_prefix(vocab, w * 64 + (uint32_t)__builtin_ctzll(bits), bytes, len)) return true;
+    return false;
+}
+
+/* How many of the tokens of the forced bytes can go out now. */
+static size_t settle(struct generation *g, struct engine *engine, const struct tokens *tokens) {
+    struct error error = {0};
+    if (!tokens->len) return 0;
+    struct matcher *probe = matcher_copy(g->matcher, &error);
+    if (!probe) return 0;
+    uint32_t len;
+    const char *bytes;
+    for (size_t i = 0; i + 1 < tokens->len; i++) {
+        bytes = vocab_bytes(engine->vocab, tokens->ids[i], &len);
+        matcher_accept(probe, bytes, len);
+    }
+    uint32_t last = tokens->ids[tokens->len - 1];
+    bool hold = extends(g, probe, last, engine->mask);
+    matcher_free(probe);
+    return tokens->len - hold;
+}
+
+/* Appends what the grammar alone determines. */
+static void force(struct generation *g, struct engine *engine) {
+    char bytes[FORCED_BYTES];
+    struct tokens tokens = {0};
+    struct error error = {0};
+    size_t len = g->matcher ? matcher_forced(g->matcher, bytes, sizeof bytes) : 0;
+    if (len && tokenize(engine->vocab, &tokens, bytes, len, TOKENIZE_CONTINUE, &error)) {
+        size_t n = settle(g, engine, &tokens), i = 0;
+        for (; i < n && !g->done; i++) {
+            uint32_t token_len, left = g->max_tokens - generation_length(g);
+            const char *token = vocab_bytes(engine->vocab, tokens.ids[i], &token_len);
+            struct matcher *before = left ? matcher_copy(g->matcher, &error) : NULL;
+            if (!before || !matcher_accept(g->matcher, token, token_len)) {
+                matcher_free(before);
+                break;
+            }
+            bool fit = fits(g, g->matcher, left - 1);
+            if (!fit) { /* a shorter way to the end exists than token by token */
+                matcher_free(g->matcher);
+                g->matcher = before;
+                close_now(g);
+                break;
+            }
+            matcher_free(before);
+            put(g, tokens.ids[i], true);
+        }
+    }
+    tokens_free(&tokens);
+}
+
+/* ---- a step --------------------------------------------------------------------------------- */
+
+/* Ends where nothing can follow, or where the budget is spent. */
+static void check_end(struct generation *g) {
+    if (g->done) return;
+    if (g->output.stopped || (g->matcher && matcher_must_end(g->matcher))) generation_finish(g, FINISH_STOP);
+    else if (generation_length(g) >= g->max_tokens) generation_finish(g, FINISH_LENGTH);
+}
+
+/* Consumes a token that was chosen; the matcher's earlier state is at hand if it does not fit. */
+static void consume(struct generation *g, uint32_t token) {
+    struct error error = {0};
+    uint32_t len, left = g->max_tokens - generation_length(g);
+    const char *bytes = vocab_bytes(g->engine->vocab, token, &len);
+    if (vocab_is_end(g->engine->vocab, token)) {
+        generation_finish(g, FINISH_STOP);
+        return;
+    }
+    if (g->matcher) {
+        struct matcher *before = matcher_copy(g->matcher, &error);
+        if (!before) {
+            out_of_memory(g);
+            return;
+        }
+        if (!matcher_accept(g->matcher, bytes, len) || !fits(g, g->matcher, left - 1)) {
+            matcher_free(g->matcher);
+            g->matcher = before;
+            close_now(g);
+            return;
+        }
+        matcher_free(before);
+    }
+    put(g, token, false);
+}
+
+void generation_step(struct generation *g, struct engine *engine, float *logits) {
+    uint32_t token = choose(g, engine, logits);
+    if (token == TOKEN_NONE) {
+        struct error error = {0};
+        error_set(&error, ERROR_OUTPUT_INVALID, "the grammar left no token to choose");
+        generation_fail(g, &error);
+        return;
+    }
+    consume(g, token);
+    check_end(g);
+    if (!g->done) {
+        force(g, engine);
+        check_end(g);
+    }
+    generation_stream(g, g->done);
+}
+
+bool generation_start(struct generation *g, struct engine *engine, struct error *error) {
+    const struct generation_spec *spec = g->spec;
+    output_init(&g->output, spec->stop, g->grammar && spec->choice != CHOICE_AUTO ? 0 : spec->n_stop);
+    g->sampler = sampler_new(&spec->sampling, g->engine->info.n_vocab);
+    if (!g->sampler) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for sampling");
+    if (g->grammar) g->matcher = matcher_new(g->grammar, g->engine->trie, error);
+    if (g->grammar && !g->matcher) return false;
+    force(g, engine);
+    check_end(g);
+    return true;
+}

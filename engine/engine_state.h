@@ -1,0 +1,51 @@
+/* engine_state: what the engine's own files share; not for other layers. */
+#ifndef ENGINE_ENGINE_STATE_H
+#define ENGINE_ENGINE_STATE_H
+
+#include <stdatomic.h>
+
+#include "engine/chat.h"
+#include "engine/engine.h"
+#include "engine/forward.h"
+#include "engine/prefix.h"
+#include "engine/trie.h"
+
+struct generation_list {
+    struct generation *first, *last;
+    size_t n;
+};
+
+struct counters { /* written by the engine thread, read by any */
+    atomic_uint_fast64_t active, queued, prompt_tokens, cached_tokens, completion_tokens, forced_tokens,
+        steps, generations, blocks_used, blocks_total, entries, hits, misses, evictions;
+    atomic_int_fast64_t last_token_ns;
+};
+
+struct engine {
+    /* Immutable after engine_new. */
+    struct gguf *gguf;
+    struct vocab *vocab;
+    struct trie *trie;
+    struct model *model;
+    const struct kernels *kernels;
+    struct chat chat;
+    struct engine_info info;
+    char *alias;
+    uint64_t *free_mask; /* bit i: token i may be put out where no grammar says otherwise */
+    uint32_t *end_tokens;
+    size_t n_end_tokens;
+    uint32_t max_active, batch_rows;
+    /* Of the engine thread. */
+    struct pool *pool;
+    struct kv kv;
+    struct prefix *prefix;
+    struct forward *forward;
+    struct generation_list queue, active;
+    uint64_t reserved_blocks; /* what the active generations may come to need */
+    float *logits;            /* [max_active][n_vocab] while busy */
+    uint64_t *mask;           /* [(n_vocab + 63) / 64] */
+    struct row *rows;         /* [batch_rows] */
+    struct counters counters;
+};
+
+#endif

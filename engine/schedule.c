@@ -1,0 +1,268 @@
+/* Scheduling: which rows the next forward pass computes (engine thread). */
+#include "engine/generation.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/clock.h"
+
+enum {
+    SHORT_ROWS = 32,        /* a generation with no more rows waiting than this goes whole */
+    BUSY_PREFILL_ROWS = 192, /* rows of prefill a pass while others decode: bounds their latency */
+    PROGRESS_NS = 500000000,
+};
+
+/* ---- lists ---------------------------------------------------------------------------------- */
+
+static void list_append(struct generation_list *list, struct generation *g) {
+    g->prev = list->last;
+    g->next = NULL;
+    *(list->last ? &list->last->next : &list->first) = g;
+    list->last = g;
+    list->n++;
+}
+
+static void list_remove(struct generation_list *list, struct generation *g) {
+    *(g->prev ? &g->prev->next : &list->first) = g->next;
+    *(g->next ? &g->next->prev : &list->last) = g->prev;
+    list->n--;
+}
+
+static void publish(struct engine *engine) {
+    struct counters *c = &engine->counters;
+    struct prefix_stats stats = prefix_stats(engine->prefix);
+    atomic_store_explicit(&c->active, engine->active.n, memory_order_relaxed);
+    atomic_store_explicit(&c->queued, engine->queue.n, memory_order_relaxed);
+    atomic_store_explicit(&c->blocks_used, engine->kv.n_used, memory_order_relaxed);
+    atomic_store_explicit(&c->entries, stats.entries, memory_order_relaxed);
+    atomic_store_explicit(&c->hits, stats.hits, memory_order_relaxed);
+    atomic_store_explicit(&c->misses, stats.misses, memory_order_relaxed);
+    atomic_store_explicit(&c->evictions, stats.evictions, memory_order_relaxed);
+}
+
+static void count(atomic_uint_fast64_t *counter, uint64_t n) {
+    atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
+}
+
+/* ---- leaving -------------------------------------------------------------------------------- */
+
+/* Gives back what a finished generation held, keeps its KV for the next one, and tells its owner. */
+static void retire(struct engine *engine, struct generation *g) {
+    struct counters *c = &engine->counters;
+    if (g->started) {
+        list_remove(&engine->active, g);
+        engine->reserved_blocks -= g->blocks;
+        if (g->spec->cache_store)
+            prefix_store(engine->prefix, &g->sequence, g->spec->cache_owner, g->tokens.ids,
+                         g->sequence.n_tokens, g->spec->cache_pin);
+        sequence_clear(&engine->kv, &g->sequence);
+    } else {
+        list_remove(&engine->queue, g);
+    }
+    count(&c->generations, 1);
+    count(&c->completion_tokens, g->result.completion_tokens);
+    count(&c->forced_tokens, g->result.forced_tokens);
+    publish(engine);
+    if (g->events.done) g->events.done(g->user);
+}
+
+static bool check_ended(struct generation *g, int64_t now) {
+    struct error error = {0};
+    static const char *const reasons[] = {"", "client", "disconnect", "admin"};
+    int reason = atomic_load_explicit(&g->cancel, memory_order_relaxed);
+    if (reason != CANCEL_NONE) {
+        error_set(&error, ERROR_CANCELLED, "the request was cancelled");
+        memcpy(error.reason, reasons[reason], strlen(reasons[reason]) + 1);
+        generation_fail(g, &error);
+    } else if (g->spec->deadline_ns && now >= g->spec->deadline_ns) {
+        error_set(&error, ERROR_DEADLINE, "the deadline passed before the answer was complete");
+        generation_fail(g, &error);
+    }
+    return g->done;
+}
+
+static void sweep(struct engine *engine, struct generation_list *list, int64_t now) {
+    for (struct generation *g = list->first, *next; g; g = next) {
+        next = g->next;
+        if (!g->done) check_ended(g, now);
+        if (g->done) retire(engine, g);
+    }
+}
+
+/* ---- entering ------------------------------------------------------------------------------- */
+
+void engine_submit(struct engine *engine, struct generation *g) {
+    g->submit_ns = clock_ns();
+    g->progress_ns = g->submit_ns;
+    list_append(&engine->queue, g);
+    publish(engine);
+}
+
+static uint64_t blocks_needed(const struct generation *g) {
+    return ((uint64_t)g->n_prompt + g->max_tokens + KV_TILE - 1) / KV_TILE + 1;
+}
+
+/* The first of the interactive ones, else the first. */
+static struct generation *next_queued(struct engine *engine) {
+    for (struct generation *g = engine->queue.first; g; g = g->next)
+        if (!g->spec->batch_priority) return g;
+    return engine->queue.first;
+}
+
+static void admit_one(struct engine *engine, struct generation *g) {
+    list_remove(&engine->queue, g);
+    list_append(&engine->active, g);
+    g->started = true;
+    g->start_ns = clock_ns();
+    g->blocks = blocks_needed(g);
+    engine->reserved_blocks += g->blocks;
+    prefix_key(engine->prefix, g->result.cache_key, g->spec->cache_owner, g->tokens.ids, g->n_prompt);
+    /* The last token is always computed: its logits are what the answer starts from. */
+    prefix_lookup(engine->prefix, &g->sequence, g->spec->cache_owner, g->tokens.ids, g->n_prompt - 1);
+    g->result.cached_tokens = g->sequence.n_tokens;
+    g->result.cache_hit = g->sequence.n_tokens > 0;
+    count(&engine->counters.prompt_tokens, g->n_prompt);
+    count(&engine->counters.cached_tokens, g->result.cached_tokens);
+    struct error error = {0};
+    if (!generation_start(g, engine, &error)) generation_fail(g, &error);
+}
+
+static void admit(struct engine *engine) {
+    while (engine->queue.first && engine->active.n < engine->max_active) {
+        struct generation *g = next_queued(engine);
+        if (engine->active.n && engine->reserved_blocks + blocks_needed(g) > engine->kv.max_blocks) return;
+        admit_one(engine, g);
+    }
+}
+
+/* ---- a pass --------------------------------------------------------------------------------- */
+
+static uint32_t pending(const struct generation *g) {
+    return (uint32_t)g->tokens.len - g->sequence.n_tokens;
+}
+
+static struct kv_block *take_block(void *user) {
+    return prefix_take(user);
+}
+
+/* Adds up to `limit` rows of g to the batch; returns how many. */
+static uint32_t add_rows(struct engine *engine, struct generation *g, uint32_t at, uint32_t limit,
+                         uint32_t *n_logits) {
+    uint32_t n = pending(g) < limit ? pending(g) : limit, from = g->sequence.n_tokens;
+    if (!n) return 0;
+    if (!sequence_reserve(&g->sequence, from + n, take_block, engine->prefix)) {
+        struct error error = {0};
+        error_set(&error, ERROR_OUT_OF_MEMORY, "no memory left for the KV cache");
+        generation_fail(g, &error);
+        return 0;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        engine->rows[at + i] = (struct row){&g->sequence, from + i, g->tokens.ids[from + i], NULL};
+    g->logits = NULL;
+    if (n == pending(g)) {
+        g->logits = engine->logits + (size_t)(*n_logits)++ * engine->info.n_vocab;
+        engine->rows[at + n - 1].logits = g->logits;
+    }
+    return n;
+}
+
+/* Decodes and short remainders first; what room is left goes to prefills in equal shares. */
+static uint32_t build_batch(struct engine *engine) {
+    uint32_t n = 0, n_logits = 0, n_long = 0, room;
+    for (struct generation *g = engine->active.first; g; g = g->next) {
+        g->logits = NULL;
+        if (g->done) continue;
+        if (pending(g) > SHORT_ROWS) n_long++;
+        else n += add_rows(engine, g, n, engine->batch_rows - n, &n_logits);
+    }
+    room = engine->batch_rows - n;
+    if (n && room > BUSY_PREFILL_ROWS) room = BUSY_PREFILL_ROWS;
+    for (struct generation *g = engine->active.first; g && n_long && room; g = g->next) {
+        if (g->done || pending(g) <= SHORT_ROWS || g->logits) continue;
+        uint32_t share = (room + n_long - 1) / n_long, added = add_rows(engine, g, n, share, &n_logits);
+        n += added;
+        room -= added;
+        n_long--;
+    }
+    return n;
+}
+
+/* The first logits: the prompt's KV is complete and may serve others from here on. */
+static void note_prefilled(struct engine *engine, struct generation *g, int64_t now) {
+    g->prefilled = true;
+    g->prefill_ns = now;
+    if (g->spec->cache_store)
+        prefix_store(engine->prefix, &g->sequence, g->spec->cache_owner, g->tokens.ids,
+                     g->n_prompt / KV_TILE * KV_TILE, g->spec->cache_pin);
+}
+
+static void use_logits(struct engine *engine, struct generation *g, int64_t now) {
+    if (!g->prefilled) note_prefilled(engine, g, now);
+    else g->result.steps++;
+    generation_step(g, engine, g->logits);
+    count(&engine->counters.steps, 1);
+    atomic_store_explicit(&engine->counters.last_token_ns, now, memory_order_relaxed);
+}
+
+static void fail_all(struct engine *engine, const struct error *error) {
+    for (struct generation *g = engine->active.first; g; g = g->next) generation_fail(g, error);
+}
+
+/* ---- progress ------------------------------------------------------------------------------- */
+
+static void tell_progress(struct generation *g, uint64_t queue_position, int64_t now) {
+    if (!g->spec->progress || !g->events.progress || now - g->progress_ns < PROGRESS_NS) return;
+    struct generation_progress p = {.phase = "decode", .done = generation_length(g), .total = g->max_tokens};
+    if (!g->started) p = (struct generation_progress){"queued", 0, g->n_prompt, queue_position};
+    else if (!g->prefilled) p = (struct generation_progress){"prefill", g->sequence.n_tokens, g->n_prompt, 0};
+    g->progress_ns = now;
+    g->events.progress(g->user, &p);
+}
+
+static void tell_all(struct engine *engine, int64_t now) {
+    uint64_t position = 0;
+    for (struct generation *g = engine->active.first; g; g = g->next) tell_progress(g, 0, now);
+    for (struct generation *g = engine->queue.first; g; g = g->next) tell_progress(g, ++position, now);
+}
+
+/* ---- the step ------------------------------------------------------------------------------- */
+
+static bool logits_ready(struct engine *engine) {
+    if (engine->logits) return true;
+    size_t bytes = (size_t)engine->max_active * engine->info.n_vocab * sizeof *engine->logits;
+    return posix_memalign((void **)&engine->logits, 64, bytes) == 0 || (engine->logits = NULL);
+}
+
+static void run_pass(struct engine *engine) {
+    struct error error = {0};
+    uint32_t n = logits_ready(engine) ? build_batch(engine) : 0;
+    if (!engine->logits) error_set(&error, ERROR_OUT_OF_MEMORY, "no memory for logits");
+    else if (n) forward_run(engine->forward, engine->rows, n, &error);
+    if (error.code != ERROR_NONE) {
+        fail_all(engine, &error);
+        return;
+    }
+    int64_t now = clock_ns();
+    for (struct generation *g = engine->active.first; g; g = g->next)
+        if (g->logits && !g->done) use_logits(engine, g, now);
+    tell_all(engine, now);
+}
+
+static void fall_idle(struct engine *engine) {
+    forward_trim(engine->forward);
+    free(engine->logits);
+    engine->logits = NULL;
+}
+
+bool engine_step(struct engine *engine) {
+    int64_t now = clock_ns();
+    sweep(engine, &engine->active, now);
+    sweep(engine, &engine->queue, now);
+    admit(engine);
+    if (engine->active.first) run_pass(engine);
+    sweep(engine, &engine->active, clock_ns());
+    publish(engine);
+    if (engine->active.first || engine->queue.first) return true;
+    fall_idle(engine);
+    return false;
+}
