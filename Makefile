@@ -98,6 +98,73 @@ $(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(ENGINE) $(KERNELS
 
 unit: $(UNIT)
 
-.PHONY: all unit
+# ---- the two commands of the README ---------------------------------------------------------------
+MODEL     := models/SmolLM2-135M-Instruct.Q4_1.gguf
+PLM_MODEL ?= $(MODEL)
+
+deps:
+	@tools/install-deps
+$(MODEL):
+	@tools/fetch-model $@
+model: deps
+	@test "$(PLM_MODEL)" != "$(MODEL)" || tools/fetch-model $(MODEL)
+
+demo: deps
+	@$(MAKE) --no-print-directory -j2 all model
+	@tools/demo $(BUILD) $(PLM_MODEL)
+
+test: deps
+	@$(MAKE) --no-print-directory -j2 all unit model
+	@$(MAKE) --no-print-directory check-layers
+	@BUILD=$(BUILD) PLM_TEST_MODEL=$(PLM_MODEL) tools/run-tests
+
+# ---- the rest --------------------------------------------------------------------------------------
+debug:
+	$(MAKE) BUILD=$(BUILD)/debug OPT="-Og -g3"
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+asan: deps
+	$(MAKE) BUILD=$(BUILD)/asan OPT="-O1 -g" SAN="$(SANITIZE)" -j2 all unit
+asan-test: asan model
+	BUILD=$(BUILD)/asan PLM_TEST_MODEL=$(PLM_MODEL) tools/run-tests
+tsan:
+	$(MAKE) BUILD=$(BUILD)/tsan OPT="-O1 -g" SAN="-fsanitize=thread" -j2 all unit
+bench: all model $(BENCHES)
+	$(BUILD)/plm-bench -m $(PLM_MODEL) -p 512 -n 64 -r 5
+	@for b in $(BENCHES); do echo "== $$b"; PLM_TEST_MODEL=$(PLM_MODEL) $$b || exit 1; done
+
+# Coverage-guided fuzzing: make fuzz, then build/fuzz/NAME CORPUS-DIR.
+fuzz:
+	@command -v clang >/dev/null || { echo "fuzzing needs clang and libclang-rt" >&2; exit 1; }
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=clang OPT="-O1 -g" SAN="-fsanitize=fuzzer-no-link,address,undefined" \
+	    $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/tests/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+$(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ENGINE) $(KERNELS) $(PROTO) $(BASE)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ -ljansson -lm -o $@
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/plm
+	install -m 755 $(BUILD)/plmd $(BUILD)/plmctl $(DESTDIR)$(PREFIX)/bin/
+	strip $(DESTDIR)$(PREFIX)/bin/plmd $(DESTDIR)$(PREFIX)/bin/plmctl
+	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/plm/
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/plmd $(DESTDIR)$(PREFIX)/bin/plmctl
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/plm
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
+check-layers:
+	@tools/check-layers
+clean:
+	rm -rf $(BUILD)
+help:
+	@echo "make            build plmd, plmctl, plm-bench, plm-eval into $(BUILD)/"
+	@echo "make demo       install what is missing, build, fetch the model, run an agent's request"
+	@echo "make test       install what is missing, build, run every test"
+	@echo "make debug | asan | tsan | asan-test | fuzz    other builds, below $(BUILD)/"
+	@echo "make install PREFIX=/usr/local DESTDIR=    install | uninstall"
+	@echo "make bench | format | check-layers | clean"
+
+.PHONY: all unit deps model demo test debug asan asan-test tsan bench fuzz install uninstall format \
+        check-layers clean help
 .SECONDARY:
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' -not -path '$(BUILD)/debug/*' -not -path '$(BUILD)/asan/*' \
+    -not -path '$(BUILD)/tsan/*' -not -path '$(BUILD)/fuzz/*' 2>/dev/null)
