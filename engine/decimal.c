@@ -62,8 +62,8 @@ static int64_t exponent_difference(const struct decimal *a, const struct decimal
         int y = left <= b_len ? b->exponent[b_len - left] - '0' : 0;
         if (difference > INT64_C(10000000000000000) || difference < -INT64_C(10000000000000000))
             return difference > 0 ? INT64_C(100000000000000000) : -INT64_C(100000000000000000);
-        difference = difference * 10 + (a->exponent_negative ? -x : x) -
-                     (b->exponent_negative ? -y : y);
+        difference =
+            difference * 10 + (a->exponent_negative ? -x : x) - (b->exponent_negative ? -y : y);
     }
     return difference;
 }
@@ -112,8 +112,8 @@ bool decimal_is_multiple(const char *text, size_t len, const char *divisor, size
     struct decimal x = decimal_read(text, len), m = decimal_read(divisor, divisor_len);
     if (x.count == 0) return true;
     if (m.count == 0 || m.count > DECIMAL_DIVISOR_DIGITS) return false;
-    int64_t shift = exponent_difference(&x, &m) + (x.point - (int64_t)x.count) -
-                    (m.point - (int64_t)m.count);
+    int64_t shift =
+        exponent_difference(&x, &m) + (x.point - (int64_t)x.count) - (m.point - (int64_t)m.count);
     if (shift < 0) return false;
     unsigned __int128 modulus = 0, rest = 0;
     for (const char *at = m.digits; at < m.digits_end;)

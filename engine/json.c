@@ -18,32 +18,37 @@ int json_key_compare(const char *a, size_t a_len, const char *b, size_t b_len) {
     return a_len < b_len ? -1 : a_len > b_len;
 }
 
-static const struct json *find_linear(const struct json *object, const char *key, size_t len) {
+static uint32_t find_linear(const struct json *object, const char *key, size_t len) {
     for (uint32_t i = 0; i < object->len; i++) {
         const struct json_key *at = &object->keys[i];
-        if (at->len == len && memcmp(at->text, key, len) == 0) return object->items[i];
+        if (at->len == len && memcmp(at->text, key, len) == 0) return i;
     }
-    return NULL;
+    return JSON_ABSENT;
 }
 
-static const struct json *find_indexed(const struct json *object, const char *key, size_t len) {
+static uint32_t find_indexed(const struct json *object, const char *key, size_t len) {
     uint32_t low = 0, high = object->len;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2, at = object->keys[middle].sorted;
         int order = json_key_compare(object->keys[at].text, object->keys[at].len, key, len);
-        if (order == 0) return object->items[at];
+        if (order == 0) return at;
         if (order < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    return NULL;
+    return JSON_ABSENT;
+}
+
+uint32_t json_index(const struct json *value, const char *key, size_t key_len) {
+    if (!value || value->type != JSON_OBJECT) return JSON_ABSENT;
+    return value->len < JSON_KEYS_INDEXED ? find_linear(value, key, key_len)
+                                          : find_indexed(value, key, key_len);
 }
 
 const struct json *json_get_n(const struct json *value, const char *key, size_t key_len) {
-    if (!value || value->type != JSON_OBJECT) return NULL;
-    return value->len < JSON_KEYS_INDEXED ? find_linear(value, key, key_len)
-                                          : find_indexed(value, key, key_len);
+    uint32_t at = json_index(value, key, key_len);
+    return at == JSON_ABSENT ? NULL : value->items[at];
 }
 
 const struct json *json_get(const struct json *value, const char *key) {

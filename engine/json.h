@@ -18,15 +18,23 @@
 
 #include "base/error.h"
 
-enum json_type { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NULL,
+    JSON_FALSE,
+    JSON_TRUE,
+    JSON_NUMBER,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 /* One value. `text` is not NUL-terminated. */
 struct json {
     enum json_type type;
-    uint32_t len;                /* string: decoded bytes; number: bytes of the spelling;
-                                    array, object: elements, members */
-    const char *text;            /* string: decoded UTF-8; number: the spelling */
-    const char *raw;             /* the value as it stands in the source (borrowed from the input) */
+    uint32_t len;     /* string: decoded bytes; number: bytes of the spelling;
+                         array, object: elements, members */
+    const char *text; /* string: decoded UTF-8; number: the spelling */
+    const char *raw;  /* the value as it stands in the source (borrowed from the input) */
     uint32_t raw_len;
     struct json *const *items;   /* array: len elements; object: len values */
     const struct json_key *keys; /* object: len keys, in source order */
@@ -41,8 +49,9 @@ struct json_key {
 struct json_doc; /* owns the arena */
 
 /* Parses exactly one value (surrounding white space allowed) of n bytes, which must outlive the
- * document. Depth of nesting is limited to max_depth (<= 512). NULL and ERROR_PARSE with byte offset in the message
- * on failure; ERROR_OUT_OF_MEMORY when memory runs out. Duplicate keys are an ERROR_PARSE. */
+ * document. Depth of nesting is limited to max_depth (<= 512). NULL and ERROR_PARSE with byte
+ * offset in the message on failure; ERROR_OUT_OF_MEMORY when memory runs out. Duplicate keys are an
+ * ERROR_PARSE. */
 struct json_doc *json_parse(const char *text, size_t n, unsigned max_depth, struct error *error);
 const struct json *json_root(const struct json_doc *doc);
 void json_free(struct json_doc *doc);
@@ -50,6 +59,9 @@ void json_free(struct json_doc *doc);
 /* The member of an object, or NULL (also when value is not an object). */
 const struct json *json_get(const struct json *value, const char *key);
 const struct json *json_get_n(const struct json *value, const char *key, size_t key_len);
+/* Its place among keys and items, or JSON_ABSENT. */
+#define JSON_ABSENT UINT32_MAX
+uint32_t json_index(const struct json *value, const char *key, size_t key_len);
 bool json_is_string(const struct json *value, const char *string);
 
 /* Equality as JSON Schema defines it: numbers by mathematical value (exact decimal comparison of

@@ -310,7 +310,8 @@ static bool parse_container(struct parser *p, struct json *value, char close, un
     }
 }
 
-static bool parse_word(struct parser *p, struct json *value, const char *word, enum json_type type) {
+static bool parse_word(struct parser *p, struct json *value, const char *word,
+                       enum json_type type) {
     size_t n = strlen(word);
     if ((size_t)(p->end - p->at) < n || memcmp(p->at, word, n) != 0)
         return fail(p, "value expected");

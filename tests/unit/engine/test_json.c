@@ -37,11 +37,20 @@ START_TEST(reads_values) {
         enum json_type type;
         uint32_t len;
     } cases[] = {
-        {"null", JSON_NULL, 0},         {" true\n", JSON_TRUE, 0},    {"false", JSON_FALSE, 0},
-        {"0", JSON_NUMBER, 1},          {"-0.5e+10", JSON_NUMBER, 8}, {"\"\"", JSON_STRING, 0},
-        {"[]", JSON_ARRAY, 0},          {"[ ]", JSON_ARRAY, 0},       {"{\t}", JSON_OBJECT, 0},
-        {"[1,2 , 3]", JSON_ARRAY, 3},   {"{\"a\":1}", JSON_OBJECT, 1}, {"\"\\u00e9\"", JSON_STRING, 2},
-        {"\"\\ud83d\\ude00\"", JSON_STRING, 4}, {"\"\\u0000\"", JSON_STRING, 1},
+        {"null", JSON_NULL, 0},
+        {" true\n", JSON_TRUE, 0},
+        {"false", JSON_FALSE, 0},
+        {"0", JSON_NUMBER, 1},
+        {"-0.5e+10", JSON_NUMBER, 8},
+        {"\"\"", JSON_STRING, 0},
+        {"[]", JSON_ARRAY, 0},
+        {"[ ]", JSON_ARRAY, 0},
+        {"{\t}", JSON_OBJECT, 0},
+        {"[1,2 , 3]", JSON_ARRAY, 3},
+        {"{\"a\":1}", JSON_OBJECT, 1},
+        {"\"\\u00e9\"", JSON_STRING, 2},
+        {"\"\\ud83d\\ude00\"", JSON_STRING, 4},
+        {"\"\\u0000\"", JSON_STRING, 1},
         {"\"a long plain text, then \\n\"", JSON_STRING, 25},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -61,7 +70,8 @@ START_TEST(decodes_escapes) {
 END_TEST
 
 START_TEST(keeps_order_spelling_and_source) {
-    struct json_doc *doc = parse(" {\"b\" : 123456789012345678901234567890, \"\\u0061\": [1.50] } ");
+    struct json_doc *doc =
+        parse(" {\"b\" : 123456789012345678901234567890, \"\\u0061\": [1.50] } ");
     const struct json *root = json_root(doc);
     ck_assert_uint_eq(root->len, 2);
     ck_assert_mem_eq(root->keys[0].text, "b", 1);
@@ -80,13 +90,62 @@ END_TEST
 
 START_TEST(refuses_malformed) {
     static const char *const cases[] = {
-        "", " ", "nul", "nulll", "True", "01", "-", "+1", "1.", ".5", "1e", "1e+", "0x10", "1 2",
-        "[1,]", "[,1]", "[1", "[1 2]", "]", "{", "{\"a\"}", "{\"a\":}", "{\"a\":1,}", "{a:1}", "{1:1}",
-        "{\"a\":1 \"b\":2}", "\"", "\"a", "\"\\", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\u12G4\"",
-        "\"\\ud800\"", "\"\\ud800x\"", "\"\\ud800\\n\"", "\"\\udc00\"", "\"\\ud800\\ud800\"", "\"\t\"",
-        "\"a\nb\"", "\"\x80\"", "\"\xc0\xaf\"", "\"\xed\xa0\x80\"", "\"\xf4\x90\x80\x80\"", "\"\xc3",
-        "\"abcdefgh\x1fijkl\"", "\"\\u00", "\xef\xbb\xbf" "1", "NaN", "[1]x", "/**/1", "'a'",
-        "{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "[{\"\":1,\"\":1}]",
+        "",
+        " ",
+        "nul",
+        "nulll",
+        "True",
+        "01",
+        "-",
+        "+1",
+        "1.",
+        ".5",
+        "1e",
+        "1e+",
+        "0x10",
+        "1 2",
+        "[1,]",
+        "[,1]",
+        "[1",
+        "[1 2]",
+        "]",
+        "{",
+        "{\"a\"}",
+        "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{1:1}",
+        "{\"a\":1 \"b\":2}",
+        "\"",
+        "\"a",
+        "\"\\",
+        "\"\\\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\u12G4\"",
+        "\"\\ud800\"",
+        "\"\\ud800x\"",
+        "\"\\ud800\\n\"",
+        "\"\\udc00\"",
+        "\"\\ud800\\ud800\"",
+        "\"\t\"",
+        "\"a\nb\"",
+        "\"\x80\"",
+        "\"\xc0\xaf\"",
+        "\"\xed\xa0\x80\"",
+        "\"\xf4\x90\x80\x80\"",
+        "\"\xc3",
+        "\"abcdefgh\x1fijkl\"",
+        "\"\\u00",
+        "\xef\xbb\xbf"
+        "1",
+        "NaN",
+        "[1]x",
+        "/**/1",
+        "'a'",
+        "{\"a\":1,\"a\":2}",
+        "{\"a\":1,\"\\u0061\":2}",
+        "[{\"\":1,\"\":1}]",
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) refuse(cases[i]);
     refuse_n("1\0", 2);
@@ -129,7 +188,8 @@ START_TEST(finds_members) {
         struct buf text = {0};
         buf_add_str(&text, "{");
         for (unsigned i = 0; i < n; i++)
-            buf_printf(&text, "%s\"%.*skey%u\":%u", i ? "," : "", (int)(i % 7), "prefix", i * 7 % 61, i);
+            buf_printf(&text, "%s\"%.*skey%u\":%u", i ? "," : "", (int)(i % 7), "prefix",
+                       i * 7 % 61, i);
         buf_add_str(&text, "}");
         struct json_doc *doc = parse(text.bytes);
         for (unsigned i = 0; i < n; i++) {
@@ -161,23 +221,45 @@ START_TEST(compares_numbers) {
         const char *a, *b;
         int order;
     } cases[] = {
-        {"0", "-0", 0}, {"0", "0e99999999999999999999", 0}, {"1", "1.0", 0}, {"1", "10e-1", 0},
-        {"1", "0.1E+1", 0}, {"100", "1e2", 0}, {"0.001", "1e-3", 0}, {"120", "12.0e1", 0},
-        {"18446744073709551616", "18446744073709551617", -1}, {"9007199254740993", "9007199254740992", 1},
-        {"0.1", "0.10000000000000000000000000000001", -1}, {"-1", "1", -1}, {"-1", "-2", 1},
-        {"-0.5", "0", -1}, {"2", "10", -1}, {"1.05", "1.5", -1}, {"1e400", "1e399", 1}, {"1e-400", "0", 1},
-        {"1e-400", "1e-401", 1}, {"-1e400", "1e-400", -1}, {"10e399", "1e400", 0},
+        {"0", "-0", 0},
+        {"0", "0e99999999999999999999", 0},
+        {"1", "1.0", 0},
+        {"1", "10e-1", 0},
+        {"1", "0.1E+1", 0},
+        {"100", "1e2", 0},
+        {"0.001", "1e-3", 0},
+        {"120", "12.0e1", 0},
+        {"18446744073709551616", "18446744073709551617", -1},
+        {"9007199254740993", "9007199254740992", 1},
+        {"0.1", "0.10000000000000000000000000000001", -1},
+        {"-1", "1", -1},
+        {"-1", "-2", 1},
+        {"-0.5", "0", -1},
+        {"2", "10", -1},
+        {"1.05", "1.5", -1},
+        {"1e400", "1e399", 1},
+        {"1e-400", "0", 1},
+        {"1e-400", "1e-401", 1},
+        {"-1e400", "1e-400", -1},
+        {"10e399", "1e400", 0},
         {"1e99999999999999999999999", "1e99999999999999999999998", 1},
         {"1e99999999999999999999999", "10e99999999999999999999998", 0},
         {"1e100000000000000000000000", "10e99999999999999999999999", 0},
         {"1e-99999999999999999999999", "0.1e-99999999999999999999998", 0},
         {"1e-99999999999999999999999", "1e99999999999999999999998", -1},
-        {"1e0000000000000000000000002", "100", 0}, {"1001", "1.001e3", 0}, {"1001", "1.0010001e3", -1},
-        {"100100", "1001e2", 0}, {"0.0100", "0.01", 0}, {"10.01", "1001e-2", 0}, {"5e-1", "0.5", 0},
+        {"1e0000000000000000000000002", "100", 0},
+        {"1001", "1.001e3", 0},
+        {"1001", "1.0010001e3", -1},
+        {"100100", "1001e2", 0},
+        {"0.0100", "0.01", 0},
+        {"10.01", "1001e-2", 0},
+        {"5e-1", "0.5", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        ck_assert_msg(compare(cases[i].a, cases[i].b) == cases[i].order, "%s %s", cases[i].a, cases[i].b);
-        ck_assert_msg(compare(cases[i].b, cases[i].a) == -cases[i].order, "%s %s", cases[i].b, cases[i].a);
+        ck_assert_msg(compare(cases[i].a, cases[i].b) == cases[i].order, "%s %s", cases[i].a,
+                      cases[i].b);
+        ck_assert_msg(compare(cases[i].b, cases[i].a) == -cases[i].order, "%s %s", cases[i].b,
+                      cases[i].a);
     }
 }
 END_TEST
@@ -204,10 +286,12 @@ START_TEST(compares_like_arithmetic) {
 END_TEST
 
 START_TEST(knows_integers) {
-    static const char *const yes[] = {"0", "-0", "0.0", "0e-5", "2.0", "1e3", "1.50e1", "100e-2", "-12",
-                                      "1e99999999999999999999", "12300e-2", "0.00e1"};
-    static const char *const no[] = {"0.5", "1.5", "1e-1", "100e-3", "1e-99999999999999999999", "1.505e2",
-                                     "-0.1", "10.01"};
+    static const char *const yes[] = {
+        "0",        "-0",     "0.0",    "0e-5", "2.0",
+        "1e3",      "1.50e1", "100e-2", "-12",  "1e99999999999999999999",
+        "12300e-2", "0.00e1"};
+    static const char *const no[] = {"0.5",     "1.5",  "1e-1", "100e-3", "1e-99999999999999999999",
+                                     "1.505e2", "-0.1", "10.01"};
     for (size_t i = 0; i < sizeof yes / sizeof *yes; i++)
         ck_assert_msg(json_number_is_integer(yes[i], strlen(yes[i])), "%s", yes[i]);
     for (size_t i = 0; i < sizeof no / sizeof *no; i++)
@@ -220,13 +304,30 @@ START_TEST(knows_multiples) {
         const char *value, *divisor;
         bool multiple;
     } cases[] = {
-        {"0", "3", true}, {"9", "3", true}, {"10", "3", false}, {"-9", "3", true}, {"4.5", "1.5", true},
-        {"0.0075", "0.0001", true}, {"0.00751", "0.0001", false}, {"1e308", "0.123456789", false},
-        {"1e308", "0.5", true}, {"12391239123", "1e-8", true}, {"1e-9", "1e-8", false},
-        {"0.3", "0.1", true}, {"1.1", "0.1", true}, {"19.99", "0.01", true}, {"5", "2.5e0", true},
-        {"1e1000000000000", "1024", true}, {"1e9", "1024", false}, {"1e10", "1024", true},
-        {"123456789012345678901234567890", "10", true}, {"1e99999999999999999999", "7", false},
-        {"700", "7e2", true}, {"70", "7e2", false}, {"0.7", "7", false}, {"1", "3e-1", false},
+        {"0", "3", true},
+        {"9", "3", true},
+        {"10", "3", false},
+        {"-9", "3", true},
+        {"4.5", "1.5", true},
+        {"0.0075", "0.0001", true},
+        {"0.00751", "0.0001", false},
+        {"1e308", "0.123456789", false},
+        {"1e308", "0.5", true},
+        {"12391239123", "1e-8", true},
+        {"1e-9", "1e-8", false},
+        {"0.3", "0.1", true},
+        {"1.1", "0.1", true},
+        {"19.99", "0.01", true},
+        {"5", "2.5e0", true},
+        {"1e1000000000000", "1024", true},
+        {"1e9", "1024", false},
+        {"1e10", "1024", true},
+        {"123456789012345678901234567890", "10", true},
+        {"1e99999999999999999999", "7", false},
+        {"700", "7e2", true},
+        {"70", "7e2", false},
+        {"0.7", "7", false},
+        {"1", "3e-1", false},
         {"9999999999999999999999999999999999999", "9999999999999999999999999999999999999", true},
         {"3e40", "1234567890123456789012345678901234567", false},
     };
@@ -242,10 +343,17 @@ START_TEST(compares_values) {
         const char *a, *b;
         bool equal;
     } cases[] = {
-        {"{\"a\":1,\"b\":[2.0]}", "{\"b\":[2],\"a\":10e-1}", true}, {"[1,2]", "[2,1]", false},
-        {"{\"a\":1}", "{\"a\":1,\"b\":1}", false}, {"{\"a\":1}", "{\"b\":1}", false}, {"0", "false", false},
-        {"\"a\"", "\"\\u0061\"", true}, {"\"1\"", "1", false}, {"null", "null", true}, {"[]", "{}", false},
-        {"true", "false", false}, {"\"\"", "null", false},
+        {"{\"a\":1,\"b\":[2.0]}", "{\"b\":[2],\"a\":10e-1}", true},
+        {"[1,2]", "[2,1]", false},
+        {"{\"a\":1}", "{\"a\":1,\"b\":1}", false},
+        {"{\"a\":1}", "{\"b\":1}", false},
+        {"0", "false", false},
+        {"\"a\"", "\"\\u0061\"", true},
+        {"\"1\"", "1", false},
+        {"null", "null", true},
+        {"[]", "{}", false},
+        {"true", "false", false},
+        {"\"\"", "null", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct json_doc *a = parse(cases[i].a), *b = parse(cases[i].b);
@@ -267,7 +375,8 @@ static double now_ms(void) {
 START_TEST(large_objects_are_not_quadratic) {
     struct buf text = {0};
     buf_add_str(&text, "{");
-    for (int i = 0; i < 200000; i++) buf_printf(&text, "%s\"common prefix %d\":%d", i ? "," : "", i, i);
+    for (int i = 0; i < 200000; i++)
+        buf_printf(&text, "%s\"common prefix %d\":%d", i ? "," : "", i, i);
     buf_add_str(&text, "}");
     double begin = now_ms();
     struct json_doc *a = parse(text.bytes), *b = parse(text.bytes);

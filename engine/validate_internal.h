@@ -1,0 +1,318 @@
+/* validate_internal: what the validate_*.c files share.
+ *
+ * A schema text becomes `struct schema`s, one per subschema, each a list of
+ * constraints in the order in which they are checked. A constraint is a keyword
+ * of the table in validate_keywords.c, the keyword's value, and what was worked
+ * out beforehand: subschemas, a number, a regex. All of it lives in the
+ * validator's arena and never changes once validator_new returns.
+ */
+#ifndef ENGINE_VALIDATE_INTERNAL_H
+#define ENGINE_VALIDATE_INTERNAL_H
+
+#include "engine/json.h"
+#include "engine/regex.h"
+#include "engine/validate.h"
+
+enum {
+    VALIDATE_STEPS = 8 << 20,         /* of one validator_check */
+    VALIDATE_DEPTH = 1500,            /* schemas being applied at a time: bounds the C stack */
+    VALIDATE_SCHEMAS = 1 << 18,       /* of one validator */
+    VALIDATE_PATTERN_STATES = 1 << 19 /* of all patterns of one validator */
+};
+
+/* Ordered; schemas that name none are read as the latest. */
+enum draft { DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020 };
+
+struct arena;
+void *arena_take(struct arena **arena, size_t n); /* zeroed; NULL if out of memory */
+void arena_free(struct arena *arena);
+
+struct validation;
+struct compiler;
+struct constraint;
+struct schema;
+struct marks;
+
+/* ---- Keywords ---- */
+
+/* Where a keyword's value holds subschemas. */
+enum shape {
+    SHAPE_NONE,
+    SHAPE_SCHEMA,
+    SHAPE_LIST,        /* array of schemas, not empty */
+    SHAPE_MAP,         /* object of schemas */
+    SHAPE_ITEMS,       /* schema or list */
+    SHAPE_DEPENDENCIES /* object of schemas or lists of strings */
+};
+
+/* How its subschemas are applied: to the same instance (in place), or to others. */
+enum reach { REACH_NONE, REACH_CHILDREN, REACH_IN_PLACE, REACH_TEST };
+
+#define ON(type)  (1u << (type))
+#define ON_OBJECT ON(JSON_OBJECT)
+#define ON_ARRAY  ON(JSON_ARRAY)
+#define ON_STRING ON(JSON_STRING)
+#define ON_NUMBER ON(JSON_NUMBER)
+#define ON_ANY    0x7Fu
+
+struct keyword {
+    const char *name;
+    uint8_t since, until; /* drafts */
+    uint8_t shape, reach;
+    uint8_t applies; /* to instances of these types; others satisfy it */
+    /* Checks the keyword's value and fills the constraint. NULL: nothing to check. */
+    bool (*compile)(struct compiler *compiler, struct schema *schema,
+                    struct constraint *constraint);
+    /* NULL: no constraint, or judged with a sibling. */
+    bool (*check)(struct validation *run, const struct schema *schema,
+                  const struct constraint *constraint, const struct json *instance,
+                  struct marks *marks);
+};
+
+/* The keyword of that name in a draft, or NULL. */
+const struct keyword *keyword_find(const char *name, size_t len, enum draft draft);
+
+/* ---- Compiled schemas ---- */
+
+typedef bool format_check(const char *text, size_t len);
+
+struct constraint {
+    const struct keyword *keyword;
+    const struct json *value;
+    struct schema **schemas;
+    uint32_t n_schemas;
+    union {
+        uint64_t count;
+        unsigned types; /* ON() bits, and TYPE_INTEGER */
+        struct regex *regex;
+        format_check *format;
+        bool exclusive;
+        struct { /* properties first, then one schema a pattern, then additional if there is one */
+            const struct json *properties; /* or NULL */
+            struct regex **patterns;
+            uint32_t n_properties, n_patterns;
+            bool additional;
+        } members;
+        struct { /* the first n_prefix schemas, then that of the rest if there is one */
+            uint32_t n_prefix;
+        } items;
+        struct {
+            uint64_t min, max;
+        } contains;
+        struct { /* schemas: if, then the others that there are */
+            struct schema *then_schema, *else_schema;
+        } condition;
+    };
+};
+
+#define TYPE_INTEGER 0x100u /* numbers, but only whole ones */
+
+struct schema {
+    const struct json *source;
+    struct constraint *constraints;
+    uint32_t n_constraints, id, resource;
+    uint8_t draft;
+    bool never;            /* the schema `false` */
+    bool unevaluated;      /* has unevaluatedProperties or unevaluatedItems */
+    bool own_draft;        /* some $schema said so */
+    struct error *refusal; /* 1004, if the schema cannot be judged */
+};
+
+/* ---- Resources: what $ref can name (validate_refs.c) ---- */
+
+struct resource {
+    const char *uri; /* absolute or as far as known, without fragment */
+    const struct json *root;
+    uint8_t draft;
+    bool own_draft;
+};
+
+struct resource_name {
+    const char *uri;
+    uint32_t resource;
+};
+
+struct anchor {
+    uint32_t resource;
+    const char *name;
+    uint32_t name_len;
+    const struct json *target;
+};
+
+/* ---- The validator ---- */
+
+struct validator {
+    struct arena *arena;
+    const struct json *source;
+    unsigned flags;
+    struct schema **schemas; /* by id */
+    uint32_t n_schemas, cap_schemas;
+    struct schema *root;
+    struct regex **regexes;
+    size_t n_regexes, cap_regexes, pattern_states;
+};
+
+/* While compiling: also who stands where. */
+struct compiler {
+    struct validator *v;
+    struct schema **by_source; /* hashed by the address of the source */
+    size_t n_slots;
+    struct resource *resources;
+    uint32_t n_resources, cap_resources;
+    struct resource_name *names; /* sorted by uri, once the whole schema was walked */
+    uint32_t n_resources_named;
+    struct anchor *anchors; /* sorted then */
+    uint32_t n_anchors, cap_anchors;
+    struct error *error;
+};
+
+/* The JSON pointer of a value somewhere below root. False (and "") if it is not there. */
+bool json_pointer_of(const struct json *root, const struct json *value, char *path, size_t size);
+
+/* Errors of the schema; both return false. `at` is the value that is wrong. */
+bool malformed(struct compiler *c, const struct json *at, const char *what);
+bool refuse(struct compiler *c, const struct json *at, const char *keyword, const char *reason);
+bool compile_no_memory(struct compiler *c);
+
+/* The schema at a value that the walk has seen, else NULL. */
+struct schema *schema_at(const struct compiler *c, const struct json *source);
+/* Makes schemas of the value and of all below it. */
+bool schema_walk(struct compiler *c, const struct json *source, uint32_t resource);
+/* Room for n subschemas in the constraint; then they are set one by one. */
+bool constraint_room(struct compiler *c, struct constraint *constraint, size_t n);
+bool constraint_add(struct compiler *c, struct constraint *constraint, const struct json *source);
+/* A keyword of the schema's own draft beside the one at hand, or NULL. */
+const struct json *sibling(const struct schema *schema, const char *name);
+bool compile_regex(struct compiler *c, const struct json *at, const char *keyword,
+                   const char *pattern, size_t len, struct regex **regex);
+bool compile_count_value(struct compiler *c, const struct json *value, uint64_t *count);
+bool compile_string_list(struct compiler *c, const struct json *value);
+
+/* validate_refs.c */
+bool resource_enter(struct compiler *c, const struct json *source, uint32_t *resource);
+bool resolve_ref(struct compiler *c, const struct schema *schema, const struct json *ref,
+                 struct schema **target);
+bool resources_sort(struct compiler *c);
+bool resource_add(struct compiler *c, struct resource resource, uint32_t *index);
+/* base and reference as RFC 3986 5.2 joins them, without the fragment; from the arena. */
+char *uri_resolve(struct arena **arena, const char *base, const char *reference, size_t len);
+
+/* validate_formats.c; NULL if unknown or not asserted with these flags. */
+format_check *format_find(const char *name, size_t len, unsigned flags);
+
+/* ---- One validation ---- */
+
+struct validation {
+    const struct validator *validator;
+    uint64_t steps_left;
+    unsigned depth;
+    unsigned quiet;   /* > 0: a failure is only one of several ways */
+    bool closed;      /* VALIDATE_CLOSED, where it applies */
+    bool too_complex; /* sticky; every check fails from then on */
+    uint32_t *seen;   /* per schema id; with `cluster`, scratch of closed_check */
+    uint32_t *cluster;
+    uint32_t generation;
+    const char *keyword; /* the first violation */
+    const struct json *at;
+    struct json_key missing; /* member of `at` that is not there; text NULL if none */
+};
+
+/* Which members or elements of one instance were evaluated. */
+struct marks {
+    uint64_t *bits, inline_bits;
+    uint32_t n;
+};
+
+bool spend(struct validation *run, uint64_t steps);
+/* Notes the first violation; returns false. */
+bool violated(struct validation *run, const char *keyword, const struct json *at);
+
+/* Applies a schema to a child, or in place to the instance at hand. marks: NULL or those of the
+ * instance, to which is added what the schema evaluated (also when it fails: then drop them). */
+bool schema_apply(struct validation *run, const struct schema *schema, const struct json *instance);
+bool schema_apply_in_place(struct validation *run, const struct schema *schema,
+                           const struct json *instance, struct marks *marks);
+/* As a question: failures are not noted, marks only change when it holds. open: by the schema's own
+ * word, also when objects are closed. */
+bool schema_try(struct validation *run, const struct schema *schema, const struct json *instance,
+                struct marks *marks);
+bool schema_try_open(struct validation *run, const struct schema *schema,
+                     const struct json *instance, struct marks *marks);
+bool matches(struct validation *run, const struct regex *regex, const char *text, size_t len);
+
+/* VALIDATE_CLOSED: no members but those that the schema, with all it applies in place, declares. */
+bool closed_check(struct validation *run, const struct schema *schema, const struct json *instance);
+
+bool marks_init(struct validation *run, struct marks *marks, const struct json *instance);
+void marks_free(struct marks *marks);
+void marks_set(struct marks *marks, uint32_t i); /* marks may be NULL */
+void marks_set_all(struct marks *marks);
+bool marks_has(const struct marks *marks, uint32_t i);
+void marks_merge(struct marks *into, const struct marks *from);
+
+#define KEYWORD_COMPILE(name)                                                                      \
+    bool name(struct compiler *c, struct schema *schema, struct constraint *constraint)
+#define KEYWORD_CHECK(name)                                                                        \
+    bool name(struct validation *run, const struct schema *schema,                                 \
+              const struct constraint *constraint, const struct json *instance,                    \
+              struct marks *marks)
+
+/* Scalars (validate_scalars.c) */
+KEYWORD_COMPILE(compile_type);
+KEYWORD_CHECK(check_type);
+KEYWORD_COMPILE(compile_enum);
+KEYWORD_CHECK(check_enum);
+KEYWORD_CHECK(check_const);
+KEYWORD_COMPILE(compile_count);
+KEYWORD_CHECK(check_min_length);
+KEYWORD_CHECK(check_max_length);
+KEYWORD_COMPILE(compile_pattern);
+KEYWORD_CHECK(check_pattern);
+KEYWORD_COMPILE(compile_format);
+KEYWORD_CHECK(check_format);
+KEYWORD_COMPILE(compile_minimum);
+KEYWORD_CHECK(check_minimum);
+KEYWORD_COMPILE(compile_maximum);
+KEYWORD_CHECK(check_maximum);
+KEYWORD_COMPILE(compile_exclusive);
+KEYWORD_CHECK(check_exclusive_minimum);
+KEYWORD_CHECK(check_exclusive_maximum);
+KEYWORD_COMPILE(compile_multiple);
+KEYWORD_CHECK(check_multiple);
+/* Objects (validate_objects.c) */
+KEYWORD_COMPILE(compile_required);
+KEYWORD_CHECK(check_required);
+KEYWORD_CHECK(check_min_properties);
+KEYWORD_CHECK(check_max_properties);
+KEYWORD_COMPILE(compile_members);
+KEYWORD_CHECK(check_members);
+KEYWORD_COMPILE(compile_dependencies);
+KEYWORD_COMPILE(compile_dependent_required);
+KEYWORD_CHECK(check_dependencies);
+KEYWORD_CHECK(check_property_names);
+KEYWORD_CHECK(check_unevaluated_properties);
+/* Arrays (validate_arrays.c) */
+KEYWORD_CHECK(check_min_items);
+KEYWORD_CHECK(check_max_items);
+KEYWORD_COMPILE(compile_items);
+KEYWORD_CHECK(check_items);
+KEYWORD_COMPILE(compile_contains);
+KEYWORD_CHECK(check_contains);
+KEYWORD_COMPILE(compile_boolean);
+KEYWORD_CHECK(check_unique);
+KEYWORD_CHECK(check_unevaluated_items);
+/* Logic (validate_logic.c) */
+KEYWORD_COMPILE(compile_ref);
+KEYWORD_CHECK(check_ref);
+KEYWORD_COMPILE(compile_list);
+KEYWORD_COMPILE(compile_one);
+KEYWORD_COMPILE(compile_unevaluated);
+KEYWORD_CHECK(check_all_of);
+KEYWORD_CHECK(check_any_of);
+KEYWORD_CHECK(check_one_of);
+KEYWORD_CHECK(check_not);
+KEYWORD_COMPILE(compile_condition);
+KEYWORD_CHECK(check_condition);
+KEYWORD_COMPILE(compile_refused);
+
+#endif
