@@ -1,0 +1,82 @@
+#include "daemon/queue.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+struct lane {
+    struct queue_item *first, **end; /* end: where the next item is linked */
+};
+
+struct queue {
+    pthread_mutex_t lock; /* guards everything below */
+    pthread_cond_t filled;
+    struct lane lanes[QUEUE_LANES];
+    bool closed;
+};
+
+struct queue *queue_new(void) {
+    struct queue *queue = calloc(1, sizeof *queue);
+    if (!queue) return NULL;
+    pthread_mutex_init(&queue->lock, NULL);
+    pthread_cond_init(&queue->filled, NULL);
+    for (size_t i = 0; i < QUEUE_LANES; i++) queue->lanes[i].end = &queue->lanes[i].first;
+    return queue;
+}
+
+void queue_free(struct queue *queue) {
+    if (!queue) return;
+    pthread_cond_destroy(&queue->filled);
+    pthread_mutex_destroy(&queue->lock);
+    free(queue);
+}
+
+void queue_push(struct queue *queue, struct queue_item *item, enum queue_lane lane) {
+    item->next = NULL;
+    pthread_mutex_lock(&queue->lock);
+    *queue->lanes[lane].end = item;
+    queue->lanes[lane].end = &item->next;
+    pthread_cond_signal(&queue->filled);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+static struct queue_item *queue_unlink(struct queue *queue) {
+    for (size_t i = 0; i < QUEUE_LANES; i++) {
+        struct lane *lane = &queue->lanes[i];
+        struct queue_item *item = lane->first;
+        if (!item) continue;
+        lane->first = item->next;
+        if (!lane->first) lane->end = &lane->first;
+        return item;
+    }
+    return NULL;
+}
+
+struct queue_item *queue_take(struct queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    struct queue_item *item = queue_unlink(queue);
+    pthread_mutex_unlock(&queue->lock);
+    return item;
+}
+
+struct queue_item *queue_wait(struct queue *queue) {
+    struct queue_item *item = NULL;
+    pthread_mutex_lock(&queue->lock);
+    while (!queue->closed && !(item = queue_unlink(queue)))
+        pthread_cond_wait(&queue->filled, &queue->lock);
+    pthread_mutex_unlock(&queue->lock);
+    return item;
+}
+
+void queue_close(struct queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    queue->closed = true;
+    pthread_cond_broadcast(&queue->filled);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+bool queue_closed(struct queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    bool closed = queue->closed;
+    pthread_mutex_unlock(&queue->lock);
+    return closed;
+}
