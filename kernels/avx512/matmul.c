@@ -7,29 +7,39 @@
 enum {
     CHUNK_BLOCKS = 24, /* 30 KB of panel: it stays in L1 while the tiles go by */
     CHUNK_SUPERS = 2,
+    FEW = 24, /* up to so many activation rows memory decides: finer chunks spread the prefetches */
+    SMALL_BLOCKS = 6,
+    SMALL_SUPERS = 1,
 };
 
 struct form {
     unpack_fn *unpack;
     tile_fn *tile;
-    size_t chunk;      /* blocks of a panel unpacked at once */
-    size_t tile_bytes; /* of one block of a tile */
+    size_t chunk, small_chunk; /* blocks of a panel unpacked at once */
+    size_t tile_bytes;         /* of one block of a tile */
 };
 
 static struct form form_of(uint32_t type) {
     const size_t block = sizeof(struct tile_block), super = sizeof(struct tile_super);
     switch (type) {
     case WEIGHT_Q4_0:
-        return (struct form){unpack_q4_0_avx512, tile_q4_0_avx512, CHUNK_BLOCKS, block};
+        return (struct form){unpack_q4_0_avx512, tile_q4_0_avx512, CHUNK_BLOCKS, SMALL_BLOCKS,
+                             block};
     case WEIGHT_Q4_1:
-        return (struct form){unpack_q4_1_avx512, tile_q4_1_avx512, CHUNK_BLOCKS, block};
+        return (struct form){unpack_q4_1_avx512, tile_q4_1_avx512, CHUNK_BLOCKS, SMALL_BLOCKS,
+                             block};
     case WEIGHT_Q8_0:
-        return (struct form){unpack_q8_0_avx512, tile_q4_0_avx512, CHUNK_BLOCKS, block};
+        return (struct form){unpack_q8_0_avx512, tile_q4_0_avx512, CHUNK_BLOCKS, SMALL_BLOCKS,
+                             block};
     case WEIGHT_Q4_K:
-        return (struct form){unpack_q4_k_avx512, tile_q4_k_avx512, CHUNK_SUPERS, super};
+        return (struct form){unpack_q4_k_avx512, tile_q4_k_avx512, CHUNK_SUPERS, SMALL_SUPERS,
+                             super};
     case WEIGHT_Q5_K:
-        return (struct form){unpack_q5_k_avx512, tile_q4_k_avx512, CHUNK_SUPERS, super};
-    default: return (struct form){unpack_q6_k_avx512, tile_q6_k_avx512, CHUNK_SUPERS, super};
+        return (struct form){unpack_q5_k_avx512, tile_q4_k_avx512, CHUNK_SUPERS, SMALL_SUPERS,
+                             super};
+    default:
+        return (struct form){unpack_q6_k_avx512, tile_q6_k_avx512, CHUNK_SUPERS, SMALL_SUPERS,
+                             super};
     }
 }
 
@@ -38,7 +48,8 @@ static void panel_times_tiles(const struct form *form, float *y, size_t ldy,
                               const struct weight_rows *rows, uint32_t mask, const char *activation,
                               size_t m, size_t n_blocks, void *scratch) {
     const struct tiling tiling = tiling_of(m);
-    const size_t chunks = (n_blocks + form->chunk - 1) / form->chunk;
+    const size_t chunk = m <= FEW ? form->small_chunk : form->chunk;
+    const size_t chunks = (n_blocks + chunk - 1) / chunk;
     for (size_t c = 0, first = 0, next; c < chunks; c++, first = next) {
         next = n_blocks * (c + 1) / chunks; /* even chunks */
         form->unpack(scratch, rows, first, next - first);
@@ -61,7 +72,7 @@ static void matmul_panels(uint32_t type, float *y, size_t ldy, const uint8_t *w,
     const size_t stride = row_bytes(type, k), n_blocks = k / weight_format(type)->block;
     for (size_t first = 0; first < n; first += PANEL) {
         const size_t left = n - first;
-        struct weight_rows rows;
+        struct weight_rows rows = {.next = w + (first + PANEL) * stride};
         for (size_t r = 0; r < PANEL; r++)
             rows.row[r] = w + (first + (r < left ? r : left - 1)) * stride;
         uint32_t mask = left < PANEL ? (1u << left) - 1 : UINT32_MAX;

@@ -76,9 +76,10 @@ static inline size_t tiling_find(const struct tiling *tiling, size_t *slot, size
     return tiling->larger + (row - in_larger) / tiling->rows;
 }
 
-/* 16 (or 32) rows of weights; a panel past the end repeats its last row. */
+/* A panel of weights; past the end of the matrix it repeats the last row. */
 struct weight_rows {
     const uint8_t *row[PANEL];
+    const uint8_t *next; /* the panel after it, which may not exist: to be prefetched */
 };
 
 typedef void unpack_fn(void *panel, const struct weight_rows *rows, size_t first, size_t count);

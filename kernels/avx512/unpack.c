@@ -35,23 +35,40 @@ INLINE __m512i high_nibbles(__m512i v) {
     return low_nibbles(_mm512_srli_epi16(v, 4));
 }
 
-INLINE __m512 widen16(const uint16_t *halves) {
-    return _mm512_cvtph_ps(_mm256_loadu_si256((const void *)halves));
+/* The scales of all blocks, raw: the dword (or half a dword) at `at` of each row into d[row]. A
+ * pass of its own, so that widen_scales finds the stores long finished. */
+INLINE void copy_scales(float *d, size_t step, const struct weight_rows *rows, size_t at,
+                        size_t size, size_t count, size_t bytes) {
+    for (; count > 0; count--, at += size, d += step) {
+        for (int r = 0; r < PANEL; r++) {
+            uint32_t word = 0;
+            memcpy(&word, rows->row[r] + at, bytes);
+            memcpy(&d[r], &word, sizeof word);
+        }
+    }
 }
 
-INLINE uint16_t load2(const uint8_t *bytes) {
-    uint16_t half;
-    memcpy(&half, bytes, sizeof half);
-    return half;
+/* d from the lower halves of the dwords in d, m (if not NULL) from the upper ones. */
+INLINE void widen_scales(float d[PANEL], float m[PANEL]) {
+    for (int i = 0; i < PANEL; i += 16) {
+        __m512i raw = _mm512_load_si512(d + i);
+        _mm512_store_ps(d + i, _mm512_cvtph_ps(_mm512_cvtepi32_epi16(raw)));
+        if (m == NULL) continue;
+        raw = _mm512_srli_epi32(raw, 16);
+        _mm512_store_ps(m + i, _mm512_cvtph_ps(_mm512_cvtepi32_epi16(raw)));
+    }
 }
 
-/* The f16 at `at` of 32 rows. */
-INLINE void unpack_f16(float out[PANEL], const struct weight_rows *rows, size_t at) {
-    uint16_t halves[PANEL];
-    for (int r = 0; r < PANEL; r++) halves[r] = load2(rows->row[r] + at);
-    __asm__ volatile("" : : "m"(halves)); /* keeps gcc from building the vectors lane by lane */
-    _mm512_store_ps(out, widen16(halves));
-    _mm512_store_ps(out + 16, widen16(halves + 16));
+enum {
+    BLOCK_STEP = sizeof(struct panel_block) / sizeof(float),
+    SUPER_STEP = sizeof(struct panel_super) / sizeof(float)
+};
+
+/* The next panel's bytes in address order, a share with every block: 32 rows read abreast are more
+ * streams than the hardware follows. */
+INLINE void prefetch_next(const struct weight_rows *rows, size_t at, size_t size) {
+    const char *next = (const char *)rows->next + at * PANEL;
+    for (size_t line = 0; line < size * PANEL; line += 64) _mm_prefetch(next + line, _MM_HINT_T1);
 }
 
 INLINE void unpack_nibbles(struct panel_block *out, const uint8_t *const *row, size_t at,
@@ -66,19 +83,24 @@ INLINE void unpack_nibbles(struct panel_block *out, const uint8_t *const *row, s
 
 void unpack_q4_0_avx512(void *panel, const struct weight_rows *rows, size_t first, size_t count) {
     struct panel_block *out = panel;
-    for (size_t at = first * sizeof(struct q4_0); count > 0; count--, out++) {
-        unpack_f16(out->d, rows, at);
+    size_t at = first * sizeof(struct q4_0);
+    copy_scales(out->d, BLOCK_STEP, rows, at, sizeof(struct q4_0), count, 2);
+    for (; count > 0; count--, out++) {
+        widen_scales(out->d, NULL);
         for (int h = 0; h < 2; h++) unpack_nibbles(out, rows->row, at + 2, h);
+        prefetch_next(rows, at, sizeof(struct q4_0));
         at += sizeof(struct q4_0);
     }
 }
 
 void unpack_q4_1_avx512(void *panel, const struct weight_rows *rows, size_t first, size_t count) {
     struct panel_block *out = panel;
-    for (size_t at = first * sizeof(struct q4_1); count > 0; count--, out++) {
-        unpack_f16(out->d, rows, at);
-        unpack_f16(out->m, rows, at + 2);
+    size_t at = first * sizeof(struct q4_1);
+    copy_scales(out->d, BLOCK_STEP, rows, at, sizeof(struct q4_1), count, 4);
+    for (; count > 0; count--, out++) {
+        widen_scales(out->d, out->m);
         for (int h = 0; h < 2; h++) unpack_nibbles(out, rows->row, at + 4, h);
+        prefetch_next(rows, at, sizeof(struct q4_1));
         at += sizeof(struct q4_1);
     }
 }
@@ -87,8 +109,10 @@ void unpack_q4_1_avx512(void *panel, const struct weight_rows *rows, size_t firs
 void unpack_q8_0_avx512(void *panel, const struct weight_rows *rows, size_t first, size_t count) {
     struct panel_block *out = panel;
     const __m512i sign = _mm512_set1_epi8((char)0x80);
-    for (size_t at = first * sizeof(struct q8_0); count > 0; count--, out++) {
-        unpack_f16(out->d, rows, at);
+    size_t at = first * sizeof(struct q8_0);
+    copy_scales(out->d, BLOCK_STEP, rows, at, sizeof(struct q8_0), count, 2);
+    for (; count > 0; count--, out++) {
+        widen_scales(out->d, NULL);
         for (int i = 0; i < 4; i++) { /* 16 bytes of 16 rows */
             __m512i v[4];
             int part = i / 2, half = i % 2;
@@ -96,27 +120,57 @@ void unpack_q8_0_avx512(void *panel, const struct weight_rows *rows, size_t firs
             for (int s = 0; s < 4; s++)
                 _mm512_store_si512(out->q[4 * part + s][16 * half], _mm512_xor_si512(v[s], sign));
         }
+        prefetch_next(rows, at, sizeof(struct q8_0));
         at += sizeof(struct q8_0);
     }
 }
 
-/* d and dmin, then 12 bytes of scales, at `at` of each row. */
+INLINE __m512 widen_low(__m512i v) {
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
+}
+
+/* out[j * PANEL ..]: byte j of each dword. */
+INLINE void store_bytes(int32_t *out, __m512i v) {
+    for (int j = 0; j < 4; j++, out += PANEL) {
+        __m512i byte =
+            _mm512_and_si512(_mm512_srli_epi32(v, (unsigned)(8 * j)), _mm512_set1_epi32(255));
+        _mm512_store_si512(out, byte);
+    }
+}
+
+/* Bytes 0 and 1 of each dword as 16-bit numbers to `first`, bytes 2 and 3 to `second`. */
+INLINE void store_pairs(void *first, void *second, __m512i v) {
+    const __m128i low = _mm_setr_epi8(0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13, -1);
+    const __m512i pick = _mm512_broadcast_i32x4(low);
+    _mm512_store_si512(first, _mm512_shuffle_epi8(v, pick));
+    _mm512_store_si512(second, _mm512_shuffle_epi8(_mm512_srli_epi32(v, 16), pick));
+}
+
+/* The 16 bytes of d, dmin and packed scales that open the super-block at `at`: k_scales() of 16
+ * rows at once. */
 INLINE void unpack_k_scales(struct panel_super *out, const struct weight_rows *rows, size_t at) {
-    unpack_f16(out->d, rows, at);
-    unpack_f16(out->dmin, rows, at + 2);
-    for (int r = 0; r < PANEL; r++) {
-        uint8_t scales[16];
-        k_scales(scales, rows->row[r] + at + 4);
-        for (int j = 0; j < 8; j++) {
-            out->scale32[j][r] = scales[j];
-            out->min[j / 2][r][j % 2] = scales[8 + j];
-        }
+    const __m512i low6 = _mm512_set1_epi8(0x3f), top2 = _mm512_set1_epi8(0x30);
+    for (int h = 0; h < PANEL; h += 16) {
+        __m512i v[4];
+        load_transposed(v, rows->row + h, at);
+        __m512i a = v[1], b = v[2], c = v[3];
+        __m512i a_top = _mm512_and_si512(_mm512_srli_epi16(a, 2), top2);
+        __m512i b_top = _mm512_and_si512(_mm512_srli_epi16(b, 2), top2);
+        __m512i min_lo = _mm512_and_si512(b, low6);
+        __m512i min_hi = _mm512_or_si512(high_nibbles(c), b_top);
+        store_bytes(&out->scale32[0][h], _mm512_and_si512(a, low6));
+        store_bytes(&out->scale32[4][h], _mm512_or_si512(low_nibbles(c), a_top));
+        store_pairs(out->min[0][h], out->min[1][h], min_lo);
+        store_pairs(out->min[2][h], out->min[3][h], min_hi);
+        _mm512_store_ps(out->d + h, widen_low(v[0]));
+        _mm512_store_ps(out->dmin + h, widen_low(_mm512_srli_epi32(v[0], 16)));
     }
 }
 
 void unpack_q4_k_avx512(void *panel, const struct weight_rows *rows, size_t first, size_t count) {
     struct panel_super *out = panel;
-    for (size_t at = first * sizeof(struct q4_k); count > 0; count--, out++) {
+    size_t at = first * sizeof(struct q4_k);
+    for (; count > 0; count--, out++) {
         unpack_k_scales(out, rows, at);
         for (int i = 0; i < 16; i++) { /* 16 bytes of 16 rows */
             __m512i v[4];
@@ -129,6 +183,7 @@ void unpack_q4_k_avx512(void *panel, const struct weight_rows *rows, size_t firs
                 _mm512_store_si512(out->q[low + 1][step + s][16 * half], high_nibbles(v[s]));
             }
         }
+        prefetch_next(rows, at, sizeof(struct q4_k));
         at += sizeof(struct q4_k);
     }
 }
@@ -141,7 +196,8 @@ INLINE __m512i with_bit(__m512i nibbles, __m512i high, int bit) {
 
 void unpack_q5_k_avx512(void *panel, const struct weight_rows *rows, size_t first, size_t count) {
     struct panel_super *out = panel;
-    for (size_t at = first * sizeof(struct q5_k); count > 0; count--, out++) {
+    size_t at = first * sizeof(struct q5_k);
+    for (; count > 0; count--, out++) {
         unpack_k_scales(out, rows, at);
         for (int i = 0; i < 4; i++) { /* 16 of each 32 values, 16 rows */
             int half = i % 2, step = i / 2 * 4;
@@ -159,6 +215,7 @@ void unpack_q5_k_avx512(void *panel, const struct weight_rows *rows, size_t firs
                 }
             }
         }
+        prefetch_next(rows, at, sizeof(struct q5_k));
         at += sizeof(struct q5_k);
     }
 }
@@ -187,19 +244,30 @@ INLINE void unpack_q6_k_part(struct panel_super *out, const uint8_t *const *row,
     }
 }
 
+INLINE void unpack_q6_k_scales(struct panel_super *out, const struct weight_rows *rows, size_t at) {
+    for (int h = 0; h < PANEL; h += 16) {
+        __m512i v[4];
+        load_transposed(v, rows->row + h, at);
+        for (int j = 0; j < 16; j++) { /* byte j % 4 of each dword, sign and all */
+            __m512i high = _mm512_slli_epi32(v[j / 4], (unsigned)(24 - 8 * (j % 4)));
+            _mm512_store_si512(&out->scale16[j][h], _mm512_srai_epi32(high, 24));
+        }
+    }
+}
+
 void unpack_q6_k_avx512(void *panel, const struct weight_rows *rows, size_t first, size_t count) {
     struct panel_super *out = panel;
-    for (size_t at = first * sizeof(struct q6_k); count > 0; count--, out++) {
-        unpack_f16(out->d, rows, at + offsetof(struct q6_k, d));
-        for (int r = 0; r < PANEL; r++) {
-            const int8_t *scales =
-                (const int8_t *)rows->row[r] + at + offsetof(struct q6_k, scales);
-            for (int j = 0; j < 16; j++) out->scale16[j][r] = scales[j];
-        }
+    size_t at = first * sizeof(struct q6_k);
+    copy_scales(out->d, SUPER_STEP, rows, at + offsetof(struct q6_k, d), sizeof(struct q6_k), count,
+                2);
+    for (; count > 0; count--, out++) {
+        widen_scales(out->d, NULL);
+        unpack_q6_k_scales(out, rows, at + offsetof(struct q6_k, scales));
         for (int h = 0; h < 2; h++)
             for (int part = 0; part < 2; part++)
                 for (int half = 0; half < 2; half++)
                     unpack_q6_k_part(out, rows->row + 16 * half, at, h, part, half);
+        prefetch_next(rows, at, sizeof(struct q6_k));
         at += sizeof(struct q6_k);
     }
 }
