@@ -8,14 +8,17 @@
  * stand between two tiles with all its latency. */
 enum { FEW = 16 };
 
+/* Tiles from the one being read to the one being prefetched: what memory takes to answer. */
+enum { AHEAD = 2 };
+
 /* Queries of one attention call that go through the tiles together, and their state. */
 struct panel {
     const struct attention *attention;
     const struct attention_ops *ops;
     size_t n, first;      /* queries; those before `first` have seen all their keys */
-    size_t span;          /* tiles of a step */
+    size_t tiles, span;   /* tiles in sight of the last query; tiles of a step */
     size_t width;         /* floats in a row of query, out and a widened V tile */
-    bool widened;         /* tiles are widened to f32 before use: pays for more than one block */
+    bool widened;         /* tiles are widened to f32 before use: pays from three blocks on */
     uint32_t *order;      /* [n]: place in the caller's arrays, by rising n_keys */
     float *query, *out;   /* [n][width] */
     float *scores, *wide; /* [ATTENTION_ROWS][KV_TILE]; one widened tile */
@@ -85,6 +88,13 @@ static uint32_t panel_keys(const struct panel *panel, size_t i) {
     return panel->attention->n_keys[panel->order[i]];
 }
 
+/* Rows of the next block when `left` are left: evenly shared out, as a block of one or two rows
+ * takes nearly as long as a full one. */
+static size_t block_height(const struct panel *panel, size_t left) {
+    size_t most = panel->ops->block_rows, blocks = (left + most - 1) / most;
+    return (left + blocks - 1) / blocks;
+}
+
 static void panel_store(const struct panel *panel) {
     const struct attention *a = panel->attention;
     for (size_t i = 0; i < panel->n; i++)
@@ -118,7 +128,7 @@ static void scores(const struct panel *panel, size_t row, const uint16_t *tile,
         block.b = panel->widened ? (const void *)(panel->wide + column) : tile + column;
         block.ahead = ahead + column;
         for (size_t i = panel->first, n; i < panel->n; i += n) {
-            n = size_min(ops->block_rows, panel->n - i);
+            n = block_height(panel, panel->n - i);
             block.a = panel->query + i * panel->width;
             block.c = panel->scores + (row + i) * KV_TILE + column;
             ops->block[!panel->widened][n - 1](&block);
@@ -172,7 +182,7 @@ static void values(const struct panel *panel, size_t row, const uint16_t *tile,
         block.ahead = ahead + column;
         block.columns = size_min(ops->block_columns, a->head_dim - column);
         for (size_t i = panel->first, n; i < panel->n; i += n) {
-            n = size_min(ops->block_rows, panel->n - i);
+            n = block_height(panel, panel->n - i);
             block.c = panel->out + i * panel->width + column;
             values_block(panel, &block, row + i, n);
         }
@@ -193,24 +203,33 @@ static void panel_softmax(const struct panel *panel, size_t rows) {
     memmove(panel->sum + first, panel->sum + rows + first, (n - first) * sizeof(float));
 }
 
-/* Tiles tile .. tile+tiles-1; `more` says that another step follows. */
-static void panel_step(const struct panel *panel, size_t tile, size_t tiles, bool more) {
-    const uint16_t *const *k = panel->attention->k_tiles + tile;
-    const uint16_t *const *v = panel->attention->v_tiles + tile;
+/* The tile that is read `place` tiles after the step's first: its K tiles, its V tiles, then the
+ * next step's. Past the last one any will do. */
+static const uint16_t *upcoming(const struct panel *panel, size_t tile, size_t tiles,
+                                size_t place) {
+    const struct attention *a = panel->attention;
+    if (place < tiles) return a->k_tiles[tile + place];
+    if (place < 2 * tiles) return a->v_tiles[tile + place - tiles];
+    place -= tiles;
+    return a->k_tiles[tile + place < panel->tiles ? tile + place : 0];
+}
+
+static void panel_step(const struct panel *panel, size_t tile, size_t tiles) {
+    const struct attention *a = panel->attention;
     look(panel, tile, tiles);
     for (size_t t = 0; t < tiles; t++)
-        scores(panel, t * panel->n, k[t], t + 1 < tiles ? k[t + 1] : v[0]);
+        scores(panel, t * panel->n, a->k_tiles[tile + t], upcoming(panel, tile, tiles, t + AHEAD));
     panel_softmax(panel, tiles * panel->n);
     for (size_t t = 0; t < tiles; t++)
-        values(panel, t * panel->n, v[t], t + 1 < tiles ? v[t + 1] : k[more ? tiles : 0]);
+        values(panel, t * panel->n, a->v_tiles[tile + t],
+               upcoming(panel, tile, tiles, tiles + t + AHEAD));
 }
 
 static void panel_run(struct panel *panel) {
-    size_t most = panel_keys(panel, panel->n - 1), tiles = (most + KV_TILE - 1) / KV_TILE;
-    for (size_t t = 0; t < tiles; t += panel->span) {
+    for (size_t t = 0; t < panel->tiles; t += panel->span) {
         if (panel->span == 1)
             while (panel_keys(panel, panel->first) <= t * KV_TILE) panel->first++;
-        panel_step(panel, t, size_min(panel->span, tiles - t), t + panel->span < tiles);
+        panel_step(panel, t, size_min(panel->span, panel->tiles - t));
     }
 }
 
@@ -222,8 +241,9 @@ void attention_walk(const struct attention *attention, const struct attention_op
         panel.n = size_min(ATTENTION_ROWS, attention->n - at);
         panel.first = 0;
         panel.span = panel.n <= FEW ? ATTENTION_ROWS / panel.n : 1;
-        panel.widened = panel.n > ops->block_rows;
+        panel.widened = panel.n > 2 * ops->block_rows;
         panel_load(&panel, at);
+        panel.tiles = ((size_t)panel_keys(&panel, panel.n - 1) + KV_TILE - 1) / KV_TILE;
         panel_run(&panel);
         panel_store(&panel);
     }

@@ -24,7 +24,7 @@ static const struct shape shapes[] = {
     {"prefill d=128", 4, 128, 256, 1024}, {"batch of 7 rows", 3, 64, 7, 1024},
     {"decode 1/1", 1, 64, 1, 4095},       {"decode 9/3", 3, 64, 1, 255},
     {"decode 9/3", 3, 64, 1, 4095},       {"decode 32/4", 8, 64, 1, 4095},
-    {"decode d=128", 4, 128, 1, 4095},
+    {"decode d=128", 4, 128, 1, 4095},    {"decode, memory", 3, 64, 1, 524287},
 };
 
 struct input {
