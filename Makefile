@@ -29,6 +29,7 @@ ENGINE_O  := $(call objects,$(wildcard engine/*.c))
 PROTO_O   := $(call objects,$(wildcard proto/*.c)) $(BUILD)/proto/methods.gen.o
 DAEMON_O  := $(call objects,$(filter-out daemon/main.c,$(wildcard daemon/*.c)))
 CLIENT_O  := $(call objects,$(wildcard clients/c/*.c))
+PLMCTL_O  := $(call objects,$(wildcard clients/plmctl*.c))
 
 BASE    := $(BUILD)/libbase.a
 KERNELS := $(BUILD)/libkernels.a
@@ -68,7 +69,7 @@ $(BUILD)/lib%.a:
 
 $(BUILD)/plmd: $(BUILD)/daemon/main.o $(DAEMON) $(ENGINE) $(KERNELS) $(PROTO) $(BASE)
 	$(CC) $(LDFLAGS) $^ -lev -ljansson -lm -o $@
-$(BUILD)/plmctl: $(BUILD)/clients/plmctl.o $(CLIENT) $(PROTO) $(BASE)
+$(BUILD)/plmctl: $(PLMCTL_O) $(CLIENT) $(PROTO) $(BASE)
 	$(CC) $(LDFLAGS) $^ -ljansson -o $@
 $(BUILD)/plm-bench: $(BUILD)/tests/bench/plm-bench.o $(ENGINE) $(KERNELS) $(BASE)
 	$(CC) $(LDFLAGS) $^ -lm -o $@

@@ -1,4 +1,5 @@
 #include "proto/json.h"
+#include "proto/proto.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -136,6 +137,12 @@ json_t *json_read(const char *bytes, size_t len, struct error *error) {
     return json;
 }
 
+bool json_check(struct text text, struct error *error) {
+    json_t *json = json_read(text.bytes, text.len, error);
+    json_decref(json);
+    return json != NULL;
+}
+
 bool json_whole(const json_t *value, int64_t *out) {
     const int64_t limit = (int64_t)1 << 53;
     if (json_is_integer(value)) {
@@ -144,9 +151,9 @@ bool json_whole(const json_t *value, int64_t *out) {
     }
     if (!json_is_real(value)) return false;
     double real = json_real_value(value);
-    if (!(fabs(real) <= (double)limit) || real != floor(real)) return false;
+    if (!(fabs(real) <= (double)limit)) return false;
     *out = (int64_t)real;
-    return true;
+    return (double)*out == real;
 }
 
 struct text json_text(const json_t *string) {

@@ -95,6 +95,10 @@ void reply_text(struct buf *out, const char *id, const char *member, struct text
 void notify_token(struct buf *out, const char *id, const struct generation_chunk *chunk);
 void notify_progress(struct buf *out, const char *id, uint64_t seq, const struct generation_progress *p);
 
+/* ---- JSON for clients (reading it in place: proto/span.h) ------------------------ */
+
+/* Is it JSON that a request may hold? Otherwise says where it is not. */
+bool json_check(struct text text, struct error *error);
 /* A JSON string literal of text (any bytes; invalid UTF-8 becomes U+FFFD). */
 void json_quote(struct buf *out, struct text text);
 
