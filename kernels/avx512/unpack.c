@@ -64,11 +64,14 @@ enum {
     SUPER_STEP = sizeof(struct panel_super) / sizeof(float)
 };
 
-/* The next panel's bytes in address order, a share with every block: 32 rows read abreast are more
- * streams than the hardware follows. */
-INLINE void prefetch_next(const struct weight_rows *rows, size_t at, size_t size) {
-    const char *next = (const char *)rows->next + at * PANEL;
-    for (size_t line = 0; line < size * PANEL; line += 64) _mm_prefetch(next + line, _MM_HINT_T1);
+/* The next panel's bytes in address order, a share with every step of unpacking this one: 32 rows
+ * read abreast are more streams than the hardware follows. This is part `part` of `parts` of what
+ * corresponds to one block of `size` bytes at `at`. */
+INLINE void prefetch_next(const struct weight_rows *rows, size_t at, size_t size, int part,
+                          int parts) {
+    const size_t share = size * PANEL / (size_t)parts;
+    const char *next = (const char *)rows->next + at * PANEL + share * (size_t)part;
+    for (size_t line = 0; line < share; line += 64) _mm_prefetch(next + line, _MM_HINT_T1);
 }
 
 INLINE void unpack_nibbles(struct panel_block *out, const uint8_t *const *row, size_t at,
@@ -87,8 +90,10 @@ void unpack_q4_0_avx512(void *panel, const struct weight_rows *rows, size_t firs
     copy_scales(out->d, BLOCK_STEP, rows, at, sizeof(struct q4_0), count, 2);
     for (; count > 0; count--, out++) {
         widen_scales(out->d, NULL);
-        for (int h = 0; h < 2; h++) unpack_nibbles(out, rows->row, at + 2, h);
-        prefetch_next(rows, at, sizeof(struct q4_0));
+        for (int h = 0; h < 2; h++) {
+            prefetch_next(rows, at, sizeof(struct q4_0), h, 2);
+            unpack_nibbles(out, rows->row, at + 2, h);
+        }
         at += sizeof(struct q4_0);
     }
 }
@@ -99,8 +104,10 @@ void unpack_q4_1_avx512(void *panel, const struct weight_rows *rows, size_t firs
     copy_scales(out->d, BLOCK_STEP, rows, at, sizeof(struct q4_1), count, 4);
     for (; count > 0; count--, out++) {
         widen_scales(out->d, out->m);
-        for (int h = 0; h < 2; h++) unpack_nibbles(out, rows->row, at + 4, h);
-        prefetch_next(rows, at, sizeof(struct q4_1));
+        for (int h = 0; h < 2; h++) {
+            prefetch_next(rows, at, sizeof(struct q4_1), h, 2);
+            unpack_nibbles(out, rows->row, at + 4, h);
+        }
         at += sizeof(struct q4_1);
     }
 }
@@ -116,11 +123,11 @@ void unpack_q8_0_avx512(void *panel, const struct weight_rows *rows, size_t firs
         for (int i = 0; i < 4; i++) { /* 16 bytes of 16 rows */
             __m512i v[4];
             int part = i / 2, half = i % 2;
+            prefetch_next(rows, at, sizeof(struct q8_0), i, 4);
             load_transposed(v, rows->row + 16 * half, at + 2 + 16 * (size_t)part);
             for (int s = 0; s < 4; s++)
                 _mm512_store_si512(out->q[4 * part + s][16 * half], _mm512_xor_si512(v[s], sign));
         }
-        prefetch_next(rows, at, sizeof(struct q8_0));
         at += sizeof(struct q8_0);
     }
 }
@@ -176,6 +183,7 @@ void unpack_q4_k_avx512(void *panel, const struct weight_rows *rows, size_t firs
             __m512i v[4];
             int half = i % 2, part = i / 2; /* byte 16 * part; two parts a group of 64 values */
             int low = part / 2 * 2, step = part % 2 * 4;
+            prefetch_next(rows, at, sizeof(struct q4_k), i, 16);
             load_transposed(v, rows->row + 16 * half,
                             at + offsetof(struct q4_k, q) + 16 * (size_t)part);
             for (int s = 0; s < 4; s++) {
@@ -183,7 +191,6 @@ void unpack_q4_k_avx512(void *panel, const struct weight_rows *rows, size_t firs
                 _mm512_store_si512(out->q[low + 1][step + s][16 * half], high_nibbles(v[s]));
             }
         }
-        prefetch_next(rows, at, sizeof(struct q4_k));
         at += sizeof(struct q4_k);
     }
 }
@@ -205,6 +212,7 @@ void unpack_q5_k_avx512(void *panel, const struct weight_rows *rows, size_t firs
             __m512i v[4], high[4];
             load_transposed(high, rows->row + 16 * half, at + offsetof(struct q5_k, high) + byte);
             for (int g = 0; g < 4; g++) {
+                prefetch_next(rows, at, sizeof(struct q5_k), 4 * i + g, 16);
                 load_transposed(v, rows->row + 16 * half,
                                 at + offsetof(struct q5_k, q) + byte + 32 * (size_t)g);
                 for (int s = 0; s < 4; s++) {
@@ -215,7 +223,6 @@ void unpack_q5_k_avx512(void *panel, const struct weight_rows *rows, size_t firs
                 }
             }
         }
-        prefetch_next(rows, at, sizeof(struct q5_k));
         at += sizeof(struct q5_k);
     }
 }
@@ -263,11 +270,10 @@ void unpack_q6_k_avx512(void *panel, const struct weight_rows *rows, size_t firs
     for (; count > 0; count--, out++) {
         widen_scales(out->d, NULL);
         unpack_q6_k_scales(out, rows, at + offsetof(struct q6_k, scales));
-        for (int h = 0; h < 2; h++)
-            for (int part = 0; part < 2; part++)
-                for (int half = 0; half < 2; half++)
-                    unpack_q6_k_part(out, rows->row + 16 * half, at, h, part, half);
-        prefetch_next(rows, at, sizeof(struct q6_k));
+        for (int i = 0; i < 8; i++) {
+            prefetch_next(rows, at, sizeof(struct q6_k), i, 8);
+            unpack_q6_k_part(out, rows->row + 16 * (i % 2), at, i / 4, i / 2 % 2, i % 2);
+        }
         at += sizeof(struct q6_k);
     }
 }
