@@ -7,7 +7,7 @@
 BUILD    ?= build
 PREFIX   ?= /usr/local
 DESTDIR  ?=
-CC       ?= gcc
+CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
 OPT      ?= -O2 -g
 SAN      ?=
 
@@ -49,10 +49,11 @@ $(BUILD)/kernels/avx512/%.o: CFLAGS += -O3 -mavx2 -mfma -mf16c -mavx512f -mavx51
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -DPLM_VERSION='"$(VERSION)"' -MMD -MP -c $< -o $@
+	@echo "CC $<"
+	@$(CC) $(CFLAGS) -DPLM_VERSION='"$(VERSION)"' -MMD -MP -c $< -o $@
 
 $(BUILD)/proto/methods.gen.o: $(BUILD)/proto/methods.gen.c
-	$(CC) $(CFLAGS) -c $< -o $@
+	@$(CC) $(CFLAGS) -c $< -o $@
 $(BUILD)/proto/methods.gen.c: $(wildcard proto/methods/*.json) tools/embed-methods
 	@mkdir -p $(@D)
 	tools/embed-methods proto/methods/*.json >$@.tmp && mv $@.tmp $@
@@ -65,21 +66,21 @@ $(DAEMON): $(DAEMON_O)
 $(CLIENT): $(CLIENT_O)
 $(BUILD)/lib%.a:
 	@mkdir -p $(@D)
-	rm -f $@ && ar rcs $@ $^
+	@rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/plmd: $(BUILD)/daemon/main.o $(DAEMON) $(ENGINE) $(KERNELS) $(PROTO) $(BASE)
-	$(CC) $(LDFLAGS) $^ -lev -ljansson -lm -o $@
+	@$(CC) $(LDFLAGS) $^ -lev -ljansson -lm -o $@
 $(BUILD)/plmctl: $(PLMCTL_O) $(CLIENT) $(PROTO) $(BASE)
-	$(CC) $(LDFLAGS) $^ -ljansson -o $@
+	@$(CC) $(LDFLAGS) $^ -ljansson -o $@
 $(BUILD)/plm-bench: $(BUILD)/tests/bench/plm-bench.o $(ENGINE) $(KERNELS) $(BASE)
-	$(CC) $(LDFLAGS) $^ -lm -o $@
+	@$(CC) $(LDFLAGS) $^ -lm -o $@
 $(BUILD)/plm-eval: $(BUILD)/tests/bench/plm-eval.o $(ENGINE) $(KERNELS) $(BASE)
-	$(CC) $(LDFLAGS) $^ -lm -o $@
+	@$(CC) $(LDFLAGS) $^ -lm -o $@
 
 # Unit tests: tests/unit/LAYER/test_NAME.c is one Check program that links LAYER and what it may know.
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 CHECK_LIBS := -lcheck -lsubunit -lrt -lm
-link_test = $(CC) $(LDFLAGS) $^ $(1) $(CHECK_LIBS) -o $@
+link_test = @$(CC) $(LDFLAGS) $^ $(1) $(CHECK_LIBS) -o $@
 $(BUILD)/tests/unit/base/%: $(BUILD)/tests/unit/base/%.o $(BASE)
 	$(call link_test,)
 $(BUILD)/tests/unit/kernels/%: $(BUILD)/tests/unit/kernels/%.o $(KERNELS)
@@ -95,7 +96,7 @@ $(BUILD)/tests/unit/clients/%: $(BUILD)/tests/unit/clients/%.o $(CLIENT) $(PROTO
 
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/tests/bench/%,$(wildcard tests/bench/bench_*.c))
 $(BUILD)/tests/bench/bench_%: $(BUILD)/tests/bench/bench_%.o $(ENGINE) $(KERNELS) $(BASE)
-	$(CC) $(LDFLAGS) $^ -lm -o $@
+	@$(CC) $(LDFLAGS) $^ -lm -o $@
 
 unit: $(UNIT)
 
