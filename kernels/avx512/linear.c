@@ -5,9 +5,9 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
-    QUADS = 16,  /* quads a pass: 64 blocks, 16 KB of raw sums */
-    SUPERS = 16, /* super-blocks a pass */
-    AHEAD = 4096 /* bytes to prefetch ahead; a row's successor follows it in memory */
+    QUADS = 24,  /* quads a pass: 96 blocks, 24 KB of raw sums */
+    SUPERS = 24, /* super-blocks a pass */
+    AHEAD = 4096 /* bytes to prefetch ahead of a row that is read in one pass */
 };
 
 struct scratch_blocks {
@@ -27,10 +27,11 @@ size_t linear_scratch_avx512(void) {
                : sizeof(struct scratch_supers);
 }
 
-/* Some rows of weights, from a block on. */
+/* 16 rows of weights, from a block on. */
 struct span {
     const uint8_t *row[LINEAR_ROWS];
-    size_t count; /* blocks */
+    const uint8_t *ahead[LINEAR_ROWS]; /* what to prefetch while a row is read */
+    size_t count;                      /* blocks */
 };
 
 INLINE uint32_t load4(const uint8_t *bytes) {
@@ -43,6 +44,10 @@ INLINE uint32_t load2(const uint8_t *bytes) {
     uint16_t half;
     memcpy(&half, bytes, sizeof half);
     return half;
+}
+
+INLINE void prefetch(const uint8_t *p, size_t n) {
+    for (size_t line = 0; line < n; line += 64) _mm_prefetch((const char *)p + line, _MM_HINT_T0);
 }
 
 INLINE size_t block_size(uint32_t type) {
@@ -95,14 +100,13 @@ INLINE void scan_blocks(uint32_t type, struct scratch_blocks *scratch, const str
     const size_t last[4] = {0, rest > 1 ? size : 0, (rest > 2 ? 2 : rest - 1) * size,
                             (rest - 1) * size};
     for (int r = 0; r < LINEAR_ROWS; r++) {
-        const uint8_t *p = w->row[r];
-        for (size_t q = 0; q < full; q++, p += 4 * size) {
-            for (size_t line = 0; line < 4 * size; line += 64)
-                _mm_prefetch((const char *)p + AHEAD + line, _MM_HINT_T0);
+        const uint8_t *p = w->row[r], *ahead = w->ahead[r];
+        for (size_t q = 0; q < full; q++, p += 4 * size, ahead += 4 * size) {
+            prefetch(ahead, 4 * size);
             scan_quad(type, scratch, q, r, p, at, a + q);
         }
         if (rest > 0) {
-            _mm_prefetch((const char *)p + AHEAD, _MM_HINT_T0);
+            prefetch(ahead, rest * size);
             scan_quad(type, scratch, full, r, p, last, a + full);
         }
     }
@@ -257,10 +261,9 @@ INLINE void scan_supers(uint32_t type, struct scratch_supers *scratch, const str
                         const struct linear_super *a) {
     const size_t size = block_size(type);
     for (int r = 0; r < LINEAR_ROWS; r++) {
-        const uint8_t *p = w->row[r];
-        for (size_t b = 0; b < w->count; b++, p += size) {
-            for (size_t line = 0; line < size; line += 64)
-                _mm_prefetch((const char *)p + AHEAD + line, _MM_HINT_T0);
+        const uint8_t *p = w->row[r], *ahead = w->ahead[r];
+        for (size_t b = 0; b < w->count; b++, p += size, ahead += size) {
+            prefetch(ahead, size);
             if (type == WEIGHT_Q6_K)
                 scan_super_16(scratch, b, r, p, a + b);
             else
@@ -300,16 +303,35 @@ INLINE __m512 chain_supers(uint32_t type, __m512 acc, const struct scratch_super
     return acc;
 }
 
+/* A row read in one pass is followed in memory by the next. Otherwise a pass reads a piece of each
+ * row, and prefetches for the row LATER rows on: in this pass, in the next, or of the next 16. */
+INLINE void aim(struct span *w, size_t row_size, size_t pass_size, bool last) {
+    enum { LATER = 3 };
+    for (int r = 0; r < LINEAR_ROWS; r++) {
+        if (row_size == pass_size)
+            w->ahead[r] = w->row[r] + AHEAD;
+        else if (r + LATER < LINEAR_ROWS)
+            w->ahead[r] = w->row[r + LATER];
+        else if (!last)
+            w->ahead[r] = w->row[r + LATER - LINEAR_ROWS] + pass_size;
+        else
+            w->ahead[r] = w->row[r] - (row_size - pass_size) + LATER * row_size;
+    }
+}
+
 /* 16 rows from `row` on, all of k. */
 INLINE __m512 linear_rows(uint32_t type, const uint8_t *const row[LINEAR_ROWS],
                           const void *activation, size_t n_blocks, void *scratch) {
     const bool super = type >= WEIGHT_Q4_K;
-    const size_t pass = super ? SUPERS : 4 * QUADS;
+    const size_t most = super ? SUPERS : 4 * QUADS, size = block_size(type);
+    const size_t passes = (n_blocks + most - 1) / most;
+    const size_t pass = ((n_blocks + passes - 1) / passes + 3) / 4 * 4; /* whole quads, even */
     const float *d = linear_d(activation, n_blocks), *start = d + 4 * linear_quads(n_blocks);
     __m512 acc = _mm512_setzero_ps();
     for (size_t first = 0; first < n_blocks; first += pass) {
         struct span w = {.count = n_blocks - first < pass ? n_blocks - first : pass};
-        for (int r = 0; r < LINEAR_ROWS; r++) w.row[r] = row[r] + first * block_size(type);
+        for (int r = 0; r < LINEAR_ROWS; r++) w.row[r] = row[r] + first * size;
+        aim(&w, n_blocks * size, w.count * size, first + pass >= n_blocks);
         if (super) {
             const struct linear_super *a = (const struct linear_super *)activation + first;
             scan_supers(type, scratch, &w, a);
