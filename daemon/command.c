@@ -38,7 +38,7 @@ const struct outcome *command_reply_finished(struct command *command, struct buf
     struct conn *conn = command->conn;
     struct request *request = command->request;
     if (command->call->id)
-        request_answer(request, reply);
+        request_answer(request, command->call->id, reply);
     else
         buf_free(reply);
     request_member_ended(request);

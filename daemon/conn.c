@@ -15,7 +15,7 @@
 
 enum {
     READ_BYTES = 64 * 1024, /* per turn */
-    TURN_LINES = 64,        /* per turn: one peer's flood must not delay another's health */
+    TURN_LINES = 32,        /* per turn: one peer's flood must not delay another's health */
     UNPARSED_LIMIT = 4,     /* long lines at the prep worker, then reading waits */
 };
 
@@ -82,16 +82,18 @@ static void conn_resume(struct ev_loop *loop, ev_timer *watcher, int revents) {
     conn_turn(watcher->data);
 }
 
+static void conn_start_partial(struct conn *conn) {
+    ev_timer_set(&conn->partial, LIMIT_PARTIAL_SECONDS, 0.);
+    ev_timer_start(conn->server->loop, &conn->partial);
+}
+
 /* The time for a line runs from its first byte. */
 static void conn_time_line(struct conn *conn, const char *bytes, size_t n) {
-    struct ev_loop *loop = conn->server->loop;
     bool was_mid_line = conn->mid_line && !memchr(bytes, '\n', n);
     conn->mid_line = bytes[n - 1] != '\n';
     if (was_mid_line) return;
-    ev_timer_stop(loop, &conn->partial);
-    if (!conn->mid_line) return;
-    ev_timer_set(&conn->partial, LIMIT_PARTIAL_SECONDS, 0.);
-    ev_timer_start(loop, &conn->partial);
+    ev_timer_stop(conn->server->loop, &conn->partial);
+    if (conn->mid_line) conn_start_partial(conn);
 }
 
 static void conn_feed(struct conn *conn, const char *bytes, size_t n) {
@@ -131,6 +133,10 @@ static void conn_partial(struct ev_loop *loop, ev_timer *watcher, int revents) {
     struct conn *conn = watcher->data;
     struct error error = {0};
     struct buf line = {0};
+    if (!ev_is_active(&conn->readable)) { /* it is us who do not read */
+        conn_start_partial(conn);
+        return;
+    }
     error_set(&error, ERROR_PARSE, "a line was not finished within %d seconds",
               LIMIT_PARTIAL_SECONDS);
     reply_error(&line, NULL, &error, NULL);

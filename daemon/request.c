@@ -7,6 +7,8 @@
 #include "daemon/server.h"
 #include "proto/proto.h"
 
+enum { BATCH_MEMBERS = 64, SHORT_REPLY = 512 /* an error's, with its id */ };
+
 static struct request *request_new(struct conn *conn) {
     struct request *request = calloc(1, sizeof *request);
     if (!request) return NULL;
@@ -48,7 +50,21 @@ static void answer_no_memory(struct conn *conn) {
     answer_error(conn, &error);
 }
 
-void request_answer(struct request *request, struct buf *reply) {
+/* A response that can't be sent is answered for by a short error: there is always one response. */
+static void request_check_size(const struct request *request, struct buf *reply, const char *id) {
+    const size_t room = OUTBOX_HARD - request->replies.len - SHORT_REPLY * BATCH_MEMBERS;
+    struct error error = {.numbers = {OUTBOX_HARD}};
+    if (!reply->failed && reply->len <= room) return;
+    if (reply->failed)
+        error_set(&error, ERROR_OUT_OF_MEMORY, "no memory for the response");
+    else
+        error_set(&error, ERROR_MESSAGE_TOO_LARGE, "the response is longer than the output limit");
+    buf_free(reply);
+    reply_error(reply, id, &error, NULL);
+}
+
+void request_answer(struct request *request, const char *id, struct buf *reply) {
+    request_check_size(request, reply, id);
     if (!request->message->batch) {
         send_line(request->conn, reply);
         return;

@@ -38,7 +38,7 @@ void request_drop(struct request *request);
 void request_hold(struct request *request);
 void request_release(struct request *request);
 /* Sends one call's finished response (taken over) by itself, or with the others of its batch. */
-void request_answer(struct request *request, struct buf *reply);
+void request_answer(struct request *request, const char *id, struct buf *reply);
 /* One of its commands has ended, answered or (a notification) not. */
 void request_member_ended(struct request *request);
 
