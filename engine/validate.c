@@ -6,21 +6,22 @@
 
 #include "engine/validate_internal.h"
 
-bool spend(struct validation *run, uint64_t steps) {
+bool validation_spend(struct validation *run, uint64_t steps) {
     if (run->too_complex) return false;
     run->too_complex = run->steps_left < steps;
     if (!run->too_complex) run->steps_left -= steps;
     return !run->too_complex;
 }
 
-bool violated(struct validation *run, const char *keyword, const struct json *at) {
+bool validation_violated(struct validation *run, const char *keyword, const struct json *at) {
     if (run->quiet || run->keyword) return false;
     run->keyword = keyword;
     run->at = at;
     return false;
 }
 
-bool matches(struct validation *run, const struct regex *regex, const char *text, size_t len) {
+bool validation_matches(struct validation *run, const struct regex *regex, const char *text,
+                        size_t len) {
     if (run->too_complex) return false;
     enum regex_verdict verdict = regex_search(regex, text, len, &run->steps_left);
     if (verdict == REGEX_TOO_COMPLEX) run->too_complex = true;
@@ -29,18 +30,18 @@ bool matches(struct validation *run, const struct regex *regex, const char *text
 
 /* ---- Marks ---- */
 
-bool marks_init(struct validation *run, struct marks *marks, const struct json *instance) {
+bool validate_marks_init(struct validation *run, struct marks *marks, const struct json *instance) {
     bool container = instance->type == JSON_OBJECT || instance->type == JSON_ARRAY;
     *marks = (struct marks){.n = container ? instance->len : 0};
     if (marks->n <= 64) return true;
     size_t words = (marks->n + 63) / 64;
-    if (!spend(run, words)) return false;
+    if (!validation_spend(run, words)) return false;
     marks->bits = calloc(words, sizeof *marks->bits);
     if (!marks->bits) run->too_complex = true;
     return marks->bits != NULL;
 }
 
-void marks_free(struct marks *marks) {
+void validate_marks_free(struct marks *marks) {
     free(marks->bits);
 }
 
@@ -48,20 +49,20 @@ static uint64_t *word_of(struct marks *marks, uint32_t i) {
     return marks->bits ? &marks->bits[i / 64] : &marks->inline_bits;
 }
 
-void marks_set(struct marks *marks, uint32_t i) {
+void validate_marks_set(struct marks *marks, uint32_t i) {
     if (marks) *word_of(marks, i) |= UINT64_C(1) << i % 64;
 }
 
-void marks_set_all(struct marks *marks) {
+void validate_marks_set_all(struct marks *marks) {
     for (uint32_t i = 0; i < marks->n; i += 64) *word_of(marks, i) = UINT64_MAX;
 }
 
-bool marks_has(const struct marks *marks, uint32_t i) {
+bool validate_marks_has(const struct marks *marks, uint32_t i) {
     uint64_t word = marks->bits ? marks->bits[i / 64] : marks->inline_bits;
     return word >> i % 64 & 1;
 }
 
-void marks_merge(struct marks *into, const struct marks *from) {
+void validate_marks_merge(struct marks *into, const struct marks *from) {
     for (uint32_t i = 0; i < from->n; i += 64)
         *word_of(into, i) |= from->bits ? from->bits[i / 64] : from->inline_bits;
 }
@@ -82,16 +83,17 @@ static bool check_constraints(struct validation *run, const struct schema *schem
 static bool check_with_own_marks(struct validation *run, const struct schema *schema,
                                  const struct json *instance, struct marks *marks) {
     struct marks own;
-    bool fine = marks_init(run, &own, instance) && check_constraints(run, schema, instance, &own);
-    if (fine && marks) marks_merge(marks, &own);
-    marks_free(&own);
+    bool fine =
+        validate_marks_init(run, &own, instance) && check_constraints(run, schema, instance, &own);
+    if (fine && marks) validate_marks_merge(marks, &own);
+    validate_marks_free(&own);
     return fine;
 }
 
-bool schema_apply_in_place(struct validation *run, const struct schema *schema,
-                           const struct json *instance, struct marks *marks) {
-    if (schema->never) return violated(run, "false", instance);
-    if (!spend(run, 1 + schema->n_constraints)) return false;
+bool validation_apply_in_place(struct validation *run, const struct schema *schema,
+                               const struct json *instance, struct marks *marks) {
+    if (schema->never) return validation_violated(run, "false", instance);
+    if (!validation_spend(run, 1 + schema->n_constraints)) return false;
     if (run->depth >= VALIDATE_DEPTH) {
         run->too_complex = true;
         return false;
@@ -103,30 +105,30 @@ bool schema_apply_in_place(struct validation *run, const struct schema *schema,
     return fine;
 }
 
-bool schema_apply(struct validation *run, const struct schema *schema,
-                  const struct json *instance) {
-    if (run->closed && instance->type == JSON_OBJECT && !closed_check(run, schema, instance))
+bool validation_apply(struct validation *run, const struct schema *schema,
+                      const struct json *instance) {
+    if (run->closed && instance->type == JSON_OBJECT && !validation_closed(run, schema, instance))
         return false;
-    return schema_apply_in_place(run, schema, instance, NULL);
+    return validation_apply_in_place(run, schema, instance, NULL);
 }
 
-bool schema_try(struct validation *run, const struct schema *schema, const struct json *instance,
-                struct marks *marks) {
+bool validation_try(struct validation *run, const struct schema *schema,
+                    const struct json *instance, struct marks *marks) {
     struct marks tried;
-    if (marks && !marks_init(run, &tried, instance)) return false;
+    if (marks && !validate_marks_init(run, &tried, instance)) return false;
     run->quiet++;
-    bool holds = schema_apply_in_place(run, schema, instance, marks ? &tried : NULL);
+    bool holds = validation_apply_in_place(run, schema, instance, marks ? &tried : NULL);
     run->quiet--;
-    if (marks && holds) marks_merge(marks, &tried);
-    if (marks) marks_free(&tried);
+    if (marks && holds) validate_marks_merge(marks, &tried);
+    if (marks) validate_marks_free(&tried);
     return holds;
 }
 
-bool schema_try_open(struct validation *run, const struct schema *schema,
-                     const struct json *instance, struct marks *marks) {
+bool validation_try_open(struct validation *run, const struct schema *schema,
+                         const struct json *instance, struct marks *marks) {
     bool closed = run->closed;
     run->closed = false;
-    bool holds = schema_try(run, schema, instance, marks);
+    bool holds = validation_try(run, schema, instance, marks);
     run->closed = closed;
     return holds;
 }
@@ -139,11 +141,8 @@ static bool report(const struct validation *run, const struct json *instance, st
         return error_set(error, ERROR_OUTPUT_INVALID, "the value is too complex to be validated");
     }
     const char *keyword = run->keyword ? run->keyword : "";
-    json_pointer_of(instance, run->at ? run->at : instance, error->path, sizeof error->path);
-    size_t used = strlen(error->path);
-    if (run->missing.text)
-        snprintf(error->path + used, sizeof error->path - used, "/%.*s", (int)run->missing.len,
-                 run->missing.text);
+    validate_pointer(instance, run->at ? run->at : instance,
+                     run->missing.text ? &run->missing : NULL, error->path, sizeof error->path);
     snprintf(error->keyword, sizeof error->keyword, "%s", keyword);
     return error_set(error, ERROR_OUTPUT_INVALID, "the value violates the schema's %s", keyword);
 }
@@ -160,7 +159,7 @@ bool validator_check(const struct validator *validator, const struct json *insta
     struct validation run = {.validator = validator, .steps_left = VALIDATE_STEPS};
     run.closed = validator->flags & VALIDATE_CLOSED;
     run.too_complex = !scratch_new(&run);
-    bool valid = schema_apply(&run, validator->root, instance) && !run.too_complex;
+    bool valid = validation_apply(&run, validator->root, instance) && !run.too_complex;
     free(run.seen);
     free(run.cluster);
     return valid || (error->code == ERROR_NONE && report(&run, instance, error));

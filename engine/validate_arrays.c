@@ -2,43 +2,44 @@
 
 #include <stdlib.h>
 
-KEYWORD_CHECK(check_min_items) {
+KEYWORD_CHECK(min_items) {
     (void)schema, (void)marks;
-    return instance->len >= constraint->count || violated(run, "minItems", instance);
+    return instance->len >= constraint->count || validation_violated(run, "minItems", instance);
 }
 
-KEYWORD_CHECK(check_max_items) {
+KEYWORD_CHECK(max_items) {
     (void)schema, (void)marks;
-    return instance->len <= constraint->count || violated(run, "maxItems", instance);
+    return instance->len <= constraint->count || validation_violated(run, "maxItems", instance);
 }
 
 /* ---- prefixItems, items, additionalItems ---- */
 
 static bool add_list(struct compiler *c, struct constraint *constraint, const struct json *list) {
     for (uint32_t i = 0; i < list->len; i++)
-        if (!constraint_add(c, constraint, list->items[i])) return false;
+        if (!validate_add(c, constraint, list->items[i])) return false;
     constraint->items.n_prefix = list->len;
     return true;
 }
 
 /* prefixItems with items for the rest; before 2020-12 items as a list with additionalItems. */
-KEYWORD_COMPILE(compile_items) {
-    const struct json *prefix = sibling(schema, "prefixItems"), *rest = sibling(schema, "items");
+KEYWORD_COMPILE(items) {
+    const struct json *prefix = validate_sibling(schema, "prefixItems"),
+                      *rest = validate_sibling(schema, "items");
     if (prefix && constraint->keyword->name[0] == 'i') {
         constraint->keyword = NULL; /* the sibling's constraint covers this one */
         return rest->type != JSON_ARRAY ||
-               malformed(c, rest, "must be a schema beside prefixItems");
+               validate_malformed(c, rest, "must be a schema beside prefixItems");
     }
     if (!prefix && rest->type == JSON_ARRAY) {
         prefix = rest;
-        rest = sibling(schema, "additionalItems");
+        rest = validate_sibling(schema, "additionalItems");
     }
-    if (!constraint_room(c, constraint, (prefix ? prefix->len : 0) + 1)) return false;
+    if (!validate_room(c, constraint, (prefix ? prefix->len : 0) + 1)) return false;
     if (prefix && !add_list(c, constraint, prefix)) return false;
-    return !rest || constraint_add(c, constraint, rest);
+    return !rest || validate_add(c, constraint, rest);
 }
 
-KEYWORD_CHECK(check_items) {
+KEYWORD_CHECK(items) {
     (void)schema;
     uint32_t n_prefix = constraint->items.n_prefix;
     const struct schema *rest =
@@ -46,43 +47,45 @@ KEYWORD_CHECK(check_items) {
     for (uint32_t i = 0; i < instance->len; i++) {
         const struct schema *item = i < n_prefix ? constraint->schemas[i] : rest;
         if (!item) break;
-        if (item->never) return violated(run, "items", instance->items[i]);
-        if (!schema_apply(run, item, instance->items[i])) return false;
-        marks_set(marks, i);
+        if (item->never) return validation_violated(run, "items", instance->items[i]);
+        if (!validation_apply(run, item, instance->items[i])) return false;
+        validate_marks_set(marks, i);
     }
     return true;
 }
 
 /* ---- contains ---- */
 
-KEYWORD_COMPILE(compile_contains) {
-    const struct json *min = sibling(schema, "minContains"), *max = sibling(schema, "maxContains");
+KEYWORD_COMPILE(contains) {
+    const struct json *min = validate_sibling(schema, "minContains"),
+                      *max = validate_sibling(schema, "maxContains");
     constraint->contains.min = 1;
     constraint->contains.max = UINT64_MAX;
-    if (min && !compile_count_value(c, min, &constraint->contains.min)) return false;
-    if (max && !compile_count_value(c, max, &constraint->contains.max)) return false;
-    return constraint_room(c, constraint, 1) && constraint_add(c, constraint, constraint->value);
+    if (min && !validate_count(c, min, &constraint->contains.min)) return false;
+    if (max && !validate_count(c, max, &constraint->contains.max)) return false;
+    return validate_room(c, constraint, 1) && validate_add(c, constraint, constraint->value);
 }
 
-KEYWORD_CHECK(check_contains) {
+KEYWORD_CHECK(contains) {
     uint64_t found = 0;
     for (uint32_t i = 0; i < instance->len; i++) {
-        if (!schema_try_open(run, constraint->schemas[0], instance->items[i], NULL)) continue;
+        if (!validation_try_open(run, constraint->schemas[0], instance->items[i], NULL)) continue;
         found++;
-        if (schema->draft >= DRAFT_2020) marks_set(marks, i);
+        if (schema->draft >= DRAFT_2020) validate_marks_set(marks, i);
     }
     if (found < constraint->contains.min)
-        return violated(run, sibling(schema, "minContains") ? "minContains" : "contains", instance);
-    return found <= constraint->contains.max || violated(run, "maxContains", instance);
+        return validation_violated(
+            run, validate_sibling(schema, "minContains") ? "minContains" : "contains", instance);
+    return found <= constraint->contains.max || validation_violated(run, "maxContains", instance);
 }
 
 /* ---- uniqueItems ---- */
 
-KEYWORD_COMPILE(compile_boolean) {
+KEYWORD_COMPILE(boolean) {
     (void)schema;
     const struct json *value = constraint->value;
     return value->type == JSON_TRUE || value->type == JSON_FALSE ||
-           malformed(c, value, "must be true or false");
+           validate_malformed(c, value, "must be true or false");
 }
 
 static uint64_t mix(uint64_t hash, uint64_t word) {
@@ -147,16 +150,16 @@ static int compare_hashed(const void *left, const void *right) {
 static bool all_differ(struct validation *run, const struct hashed *items, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = i + 1; k < n && items[k].hash == items[i].hash; k++) {
-            if (!spend(run, 1 + items[k].value->raw_len / 32)) return false;
+            if (!validation_spend(run, 1 + items[k].value->raw_len / 32)) return false;
             if (json_equal(items[i].value, items[k].value)) return false;
         }
     return true;
 }
 
-KEYWORD_CHECK(check_unique) {
+KEYWORD_CHECK(unique) {
     (void)schema, (void)marks;
     if (constraint->value->type == JSON_FALSE || instance->len < 2) return true;
-    if (!spend(run, instance->len + instance->raw_len / 8)) return false;
+    if (!validation_spend(run, instance->len + instance->raw_len / 8)) return false;
     struct hashed *items = malloc(instance->len * sizeof *items);
     if (!items) {
         run->too_complex = true;
@@ -167,20 +170,20 @@ KEYWORD_CHECK(check_unique) {
     qsort(items, instance->len, sizeof *items, compare_hashed);
     bool unique = all_differ(run, items, instance->len);
     free(items);
-    return unique || violated(run, "uniqueItems", instance);
+    return unique || validation_violated(run, "uniqueItems", instance);
 }
 
 /* ---- unevaluatedItems ---- */
 
-KEYWORD_CHECK(check_unevaluated_items) {
+KEYWORD_CHECK(unevaluated_items) {
     (void)schema;
     const struct schema *rest = constraint->schemas[0];
     for (uint32_t i = 0; i < instance->len; i++) {
-        if (!spend(run, 1)) return false;
-        if (marks_has(marks, i)) continue;
-        if (rest->never) return violated(run, "unevaluatedItems", instance->items[i]);
-        if (!schema_apply(run, rest, instance->items[i])) return false;
+        if (!validation_spend(run, 1)) return false;
+        if (validate_marks_has(marks, i)) continue;
+        if (rest->never) return validation_violated(run, "unevaluatedItems", instance->items[i]);
+        if (!validation_apply(run, rest, instance->items[i])) return false;
     }
-    marks_set_all(marks);
+    validate_marks_set_all(marks);
     return true;
 }

@@ -33,14 +33,14 @@ static void add_constraint(struct validation *run, struct cluster *cluster,
     if (keyword->reach == REACH_IN_PLACE)
         for (uint32_t i = 0; i < constraint->n_schemas; i++)
             add_schema(run, cluster, constraint->schemas[i]);
-    if (keyword->check == check_type && constraint->types & ON_OBJECT) cluster->of_objects = true;
-    if (keyword->check == check_enum || keyword->check == check_const) cluster->open = true;
-    if (keyword->check == check_members) add_members(cluster, constraint);
-    if (keyword->check == check_required) cluster->declared += constraint->value->len;
-    if (keyword->check == check_property_names) cluster->names = true;
-    if (keyword->check == check_min_properties && constraint->count > cluster->least)
+    if (keyword->check == CHECK(type) && constraint->types & ON_OBJECT) cluster->of_objects = true;
+    if (keyword->check == CHECK(enum) || keyword->check == CHECK(const)) cluster->open = true;
+    if (keyword->check == CHECK(members)) add_members(cluster, constraint);
+    if (keyword->check == CHECK(required)) cluster->declared += constraint->value->len;
+    if (keyword->check == CHECK(property_names)) cluster->names = true;
+    if (keyword->check == CHECK(min_properties) && constraint->count > cluster->least)
         cluster->least = constraint->count;
-    if (keyword->check == check_unevaluated_properties && !constraint->schemas[0]->never)
+    if (keyword->check == CHECK(unevaluated_properties) && !constraint->schemas[0]->never)
         cluster->open = true;
 }
 
@@ -49,7 +49,7 @@ static bool gather(struct validation *run, struct cluster *cluster, const struct
     add_schema(run, cluster, schema);
     for (uint32_t i = 0; i < cluster->n; i++) {
         const struct schema *at = run->validator->schemas[run->cluster[i]];
-        if (!spend(run, 1 + at->n_constraints)) return false;
+        if (!validation_spend(run, 1 + at->n_constraints)) return false;
         for (uint32_t k = 0; k < at->n_constraints; k++)
             add_constraint(run, cluster, &at->constraints[k]);
     }
@@ -57,7 +57,7 @@ static bool gather(struct validation *run, struct cluster *cluster, const struct
 }
 
 static bool lists(struct validation *run, const struct json *names, const struct json_key *key) {
-    if (!spend(run, names->len)) return false;
+    if (!validation_spend(run, names->len)) return false;
     for (uint32_t i = 0; i < names->len; i++) {
         const struct json *name = names->items[i];
         if (name->len == key->len && memcmp(name->text, key->text, key->len) == 0) return true;
@@ -68,18 +68,19 @@ static bool lists(struct validation *run, const struct json *names, const struct
 static bool has_pattern(struct validation *run, const struct constraint *constraint,
                         const struct json_key *key) {
     for (uint32_t i = 0; i < constraint->members.n_patterns; i++)
-        if (matches(run, constraint->members.patterns[i], key->text, key->len)) return true;
+        if (validation_matches(run, constraint->members.patterns[i], key->text, key->len))
+            return true;
     return false;
 }
 
 static bool constraint_declares(struct validation *run, const struct constraint *constraint,
                                 const struct json_key *key) {
     const struct json *value = constraint->value;
-    if (constraint->keyword->check == check_members)
+    if (constraint->keyword->check == CHECK(members))
         return json_index(constraint->members.properties, key->text, key->len) != JSON_ABSENT ||
                has_pattern(run, constraint, key);
-    if (constraint->keyword->check == check_required) return lists(run, value, key);
-    if (constraint->keyword->check == check_dependencies)
+    if (constraint->keyword->check == CHECK(required)) return lists(run, value, key);
+    if (constraint->keyword->check == CHECK(dependencies))
         for (uint32_t i = 0; i < value->len; i++)
             if (value->items[i]->type == JSON_ARRAY && lists(run, value->items[i], key))
                 return true;
@@ -90,7 +91,7 @@ static bool declared(struct validation *run, const struct cluster *cluster,
                      const struct json_key *key) {
     for (uint32_t i = 0; i < cluster->n; i++) {
         const struct schema *at = run->validator->schemas[run->cluster[i]];
-        if (!spend(run, 1 + at->n_constraints)) return false;
+        if (!validation_spend(run, 1 + at->n_constraints)) return false;
         for (uint32_t k = 0; k < at->n_constraints; k++)
             if (constraint_declares(run, &at->constraints[k], key)) return true;
     }
@@ -104,13 +105,13 @@ static bool means_open(const struct cluster *cluster) {
            (cluster->names && cluster->declared == 0);
 }
 
-bool closed_check(struct validation *run, const struct schema *schema,
-                  const struct json *instance) {
+bool validation_closed(struct validation *run, const struct schema *schema,
+                       const struct json *instance) {
     struct cluster cluster = {0};
     if (!gather(run, &cluster, schema)) return false;
     if (means_open(&cluster)) return true;
     for (uint32_t i = 0; i < instance->len; i++)
         if (!declared(run, &cluster, &instance->keys[i]))
-            return violated(run, "additionalProperties", instance->items[i]);
+            return validation_violated(run, "additionalProperties", instance->items[i]);
     return true;
 }

@@ -13,7 +13,7 @@ struct arena {
     size_t used, size;
 };
 
-void *arena_take(struct arena **arena, size_t n) {
+void *validate_take(struct arena **arena, size_t n) {
     n = (n + 7) & ~(size_t)7;
     struct arena *top = *arena;
     if (!top || top->size - top->used < n) {
@@ -29,7 +29,7 @@ void *arena_take(struct arena **arena, size_t n) {
     return memory;
 }
 
-void arena_free(struct arena *arena) {
+void validate_arena_free(struct arena *arena) {
     while (arena) {
         struct arena *next = arena->next;
         free(arena);
@@ -67,31 +67,35 @@ static bool find_value(const struct json *at, const struct json *value, struct b
     return false;
 }
 
-bool json_pointer_of(const struct json *root, const struct json *value, char *path, size_t size) {
+bool validate_pointer(const struct json *root, const struct json *value,
+                      const struct json_key *member, char *path, size_t size) {
     struct buf pointer = {0};
-    bool found = find_value(root, value, &pointer) && !pointer.failed;
+    bool found = find_value(root, value, &pointer);
+    if (found && member) pointer_token(&pointer, member->text, member->len);
+    found = found && !pointer.failed;
     snprintf(path, size, "%.*s", found ? (int)pointer.len : 0,
              found && pointer.len ? pointer.bytes : "");
     buf_free(&pointer);
     return found;
 }
 
-bool malformed(struct compiler *c, const struct json *at, const char *what) {
+bool validate_malformed(struct compiler *c, const struct json *at, const char *what) {
     char path[sizeof c->error->path];
-    json_pointer_of(c->v->source, at, path, sizeof path);
+    validate_pointer(c->v->source, at, NULL, path, sizeof path);
     return error_at(c->error, ERROR_INVALID_PARAMS, path, "malformed schema: %s", what);
 }
 
-bool refuse(struct compiler *c, const struct json *at, const char *keyword, const char *reason) {
+bool validate_refuse(struct compiler *c, const struct json *at, const char *keyword,
+                     const char *reason) {
     struct error *error = c->error;
     if (error->code != ERROR_NONE) return false;
-    json_pointer_of(c->v->source, at, error->path, sizeof error->path);
+    validate_pointer(c->v->source, at, NULL, error->path, sizeof error->path);
     snprintf(error->keyword, sizeof error->keyword, "%s", keyword);
     snprintf(error->reason, sizeof error->reason, "%s", reason);
     return error_set(error, ERROR_SCHEMA_UNSUPPORTED, "%s: %s", keyword, reason);
 }
 
-bool compile_no_memory(struct compiler *c) {
+bool validate_no_memory(struct compiler *c) {
     return error_set(c->error, ERROR_OUT_OF_MEMORY, "no memory for a validator");
 }
 
@@ -105,7 +109,7 @@ static size_t slot_of(const struct compiler *c, const struct json *source) {
     return slot;
 }
 
-struct schema *schema_at(const struct compiler *c, const struct json *source) {
+struct schema *validate_schema_at(const struct compiler *c, const struct json *source) {
     return c->n_slots ? c->by_source[slot_of(c, source)] : NULL;
 }
 
@@ -113,7 +117,7 @@ static bool grow_slots(struct compiler *c) {
     struct schema **old = c->by_source;
     size_t n_old = c->n_slots, n_slots = n_old ? n_old * 2 : 64;
     struct schema **slots = calloc(n_slots, sizeof(struct schema *));
-    if (!slots) return compile_no_memory(c);
+    if (!slots) return validate_no_memory(c);
     c->n_slots = n_slots;
     c->by_source = slots;
     for (size_t i = 0; i < n_old; i++)
@@ -134,10 +138,11 @@ static bool grow_schemas(struct validator *v) {
 
 static bool schema_add(struct compiler *c, const struct json *source, uint32_t resource) {
     struct validator *v = c->v;
-    if (v->n_schemas >= VALIDATE_SCHEMAS) return refuse(c, source, "", "too many subschemas");
+    if (v->n_schemas >= VALIDATE_SCHEMAS)
+        return validate_refuse(c, source, "", "too many subschemas");
     if (2 * (v->n_schemas + 1) > c->n_slots && !grow_slots(c)) return false;
-    struct schema *schema = arena_take(&v->arena, sizeof *schema);
-    if (!schema || !grow_schemas(v)) return compile_no_memory(c);
+    struct schema *schema = validate_take(&v->arena, sizeof *schema);
+    if (!schema || !grow_schemas(v)) return validate_no_memory(c);
     schema->source = source;
     schema->resource = resource;
     schema->draft = c->resources[resource].draft;
@@ -152,19 +157,19 @@ static bool schema_add(struct compiler *c, const struct json *source, uint32_t r
 /* ---- The walk: every place that holds a subschema ---- */
 
 static bool walk_list(struct compiler *c, const struct json *list, uint32_t resource) {
-    if (list->type != JSON_ARRAY) return malformed(c, list, "must be a list of schemas");
-    if (list->len == 0) return malformed(c, list, "must not be empty");
+    if (list->type != JSON_ARRAY) return validate_malformed(c, list, "must be a list of schemas");
+    if (list->len == 0) return validate_malformed(c, list, "must not be empty");
     for (uint32_t i = 0; i < list->len; i++)
-        if (!schema_walk(c, list->items[i], resource)) return false;
+        if (!validate_walk(c, list->items[i], resource)) return false;
     return true;
 }
 
 static bool walk_map(struct compiler *c, const struct json *map, uint32_t resource,
                      bool lists_too) {
-    if (map->type != JSON_OBJECT) return malformed(c, map, "must be an object");
+    if (map->type != JSON_OBJECT) return validate_malformed(c, map, "must be an object");
     for (uint32_t i = 0; i < map->len; i++) {
         if (lists_too && map->items[i]->type == JSON_ARRAY) continue;
-        if (!schema_walk(c, map->items[i], resource)) return false;
+        if (!validate_walk(c, map->items[i], resource)) return false;
     }
     return true;
 }
@@ -173,27 +178,28 @@ static bool walk_keyword(struct compiler *c, enum shape shape, const struct json
                          uint32_t resource) {
     switch (shape) {
     case SHAPE_NONE: return true;
-    case SHAPE_SCHEMA: return schema_walk(c, value, resource);
+    case SHAPE_SCHEMA: return validate_walk(c, value, resource);
     case SHAPE_LIST: return walk_list(c, value, resource);
     case SHAPE_MAP: return walk_map(c, value, resource, false);
     case SHAPE_DEPENDENCIES: return walk_map(c, value, resource, true);
     case SHAPE_ITEMS:
-        if (value->type != JSON_ARRAY) return schema_walk(c, value, resource);
+        if (value->type != JSON_ARRAY) return validate_walk(c, value, resource);
         return value->len == 0 || walk_list(c, value, resource);
     }
     return true;
 }
 
-bool schema_walk(struct compiler *c, const struct json *source, uint32_t resource) {
-    if (schema_at(c, source)) return true;
+bool validate_walk(struct compiler *c, const struct json *source, uint32_t resource) {
+    if (validate_schema_at(c, source)) return true;
     if (source->type == JSON_TRUE || source->type == JSON_FALSE)
         return schema_add(c, source, resource);
-    if (source->type != JSON_OBJECT) return malformed(c, source, "must be an object or a boolean");
-    if (!resource_enter(c, source, &resource) || !schema_add(c, source, resource)) return false;
+    if (source->type != JSON_OBJECT)
+        return validate_malformed(c, source, "must be an object or a boolean");
+    if (!validate_enter(c, source, &resource) || !schema_add(c, source, resource)) return false;
     enum draft draft = c->resources[resource].draft;
     for (uint32_t i = 0; i < source->len; i++) {
         const struct json_key *key = &source->keys[i];
-        const struct keyword *keyword = keyword_find(key->text, key->len, draft);
+        const struct keyword *keyword = validate_keyword(key->text, key->len, draft);
         if (!keyword || keyword->shape == SHAPE_NONE) continue;
         if (!walk_keyword(c, keyword->shape, source->items[i], resource)) return false;
     }
@@ -202,29 +208,29 @@ bool schema_walk(struct compiler *c, const struct json *source, uint32_t resourc
 
 /* ---- Help for the keywords ---- */
 
-const struct json *sibling(const struct schema *schema, const char *name) {
+const struct json *validate_sibling(const struct schema *schema, const char *name) {
     const struct json *value = json_get(schema->source, name);
-    return value && keyword_find(name, strlen(name), schema->draft) ? value : NULL;
+    return value && validate_keyword(name, strlen(name), schema->draft) ? value : NULL;
 }
 
-bool constraint_room(struct compiler *c, struct constraint *constraint, size_t n) {
+bool validate_room(struct compiler *c, struct constraint *constraint, size_t n) {
     if (n == 0) return true;
-    constraint->schemas = arena_take(&c->v->arena, n * sizeof(struct schema *));
-    return constraint->schemas || compile_no_memory(c);
+    constraint->schemas = validate_take(&c->v->arena, n * sizeof(struct schema *));
+    return constraint->schemas || validate_no_memory(c);
 }
 
-bool constraint_add(struct compiler *c, struct constraint *constraint, const struct json *source) {
-    struct schema *schema = schema_at(c, source);
-    if (!schema) return malformed(c, source, "must be a schema");
+bool validate_add(struct compiler *c, struct constraint *constraint, const struct json *source) {
+    struct schema *schema = validate_schema_at(c, source);
+    if (!schema) return validate_malformed(c, source, "must be a schema");
     constraint->schemas[constraint->n_schemas++] = schema;
     return true;
 }
 
-bool compile_string_list(struct compiler *c, const struct json *value) {
-    if (value->type != JSON_ARRAY) return malformed(c, value, "must be a list of strings");
+bool validate_string_list(struct compiler *c, const struct json *value) {
+    if (value->type != JSON_ARRAY) return validate_malformed(c, value, "must be a list of strings");
     for (uint32_t i = 0; i < value->len; i++)
         if (value->items[i]->type != JSON_STRING)
-            return malformed(c, value->items[i], "must be a string");
+            return validate_malformed(c, value->items[i], "must be a string");
     return true;
 }
 
@@ -241,8 +247,8 @@ static bool keep_regex(struct validator *v, struct regex *regex) {
     return true;
 }
 
-bool compile_regex(struct compiler *c, const struct json *at, const char *keyword,
-                   const char *pattern, size_t len, struct regex **regex) {
+bool validate_regex(struct compiler *c, const struct json *at, const char *keyword,
+                    const char *pattern, size_t len, struct regex **regex) {
     struct error error = {0};
     size_t room = VALIDATE_PATTERN_STATES - c->v->pattern_states;
     *regex =
@@ -250,9 +256,10 @@ bool compile_regex(struct compiler *c, const struct json *at, const char *keywor
                   room < VALIDATE_PATTERN_STATES / 4 ? room : VALIDATE_PATTERN_STATES / 4, &error);
     if (*regex && keep_regex(c->v, *regex)) return true;
     regex_free(*regex);
-    if (error.code == ERROR_SCHEMA_UNSUPPORTED) return refuse(c, at, keyword, error.reason);
-    if (error.code == ERROR_INVALID_PARAMS) return malformed(c, at, error.message);
-    return compile_no_memory(c);
+    if (error.code == ERROR_SCHEMA_UNSUPPORTED)
+        return validate_refuse(c, at, keyword, error.reason);
+    if (error.code == ERROR_INVALID_PARAMS) return validate_malformed(c, at, error.message);
+    return validate_no_memory(c);
 }
 
 /* ---- One schema ---- */
@@ -275,7 +282,7 @@ static void insert(struct draft_constraints *made, const struct constraint *cons
 static bool compile_keyword(struct compiler *c, struct schema *schema, uint32_t member,
                             struct draft_constraints *made) {
     const struct json_key *key = &schema->source->keys[member];
-    const struct keyword *keyword = keyword_find(key->text, key->len, schema->draft);
+    const struct keyword *keyword = validate_keyword(key->text, key->len, schema->draft);
     if (!keyword || (!keyword->compile && !keyword->check)) return true;
     struct constraint constraint = {.keyword = keyword, .value = schema->source->items[member]};
     if (keyword->compile && !keyword->compile(c, schema, &constraint)) return false;
@@ -296,8 +303,8 @@ static bool compile_schema(struct compiler *c, struct schema *schema) {
             if (!compile_keyword(c, schema, i, &made)) return false;
     }
     if (made.n == 0) return true;
-    schema->constraints = arena_take(&c->v->arena, made.n * sizeof *made.list);
-    if (!schema->constraints) return compile_no_memory(c);
+    schema->constraints = validate_take(&c->v->arena, made.n * sizeof *made.list);
+    if (!schema->constraints) return validate_no_memory(c);
     memcpy(schema->constraints, made.list, made.n * sizeof *made.list);
     schema->n_constraints = made.n;
     return true;
@@ -328,7 +335,7 @@ static bool check_reachable(struct compiler *c) {
     bool *seen = calloc(v->n_schemas, sizeof *seen);
     uint32_t n = 0;
     bool fine = queue && seen;
-    if (!fine) compile_no_memory(c);
+    if (!fine) validate_no_memory(c);
     if (fine) queue[n++] = v->root, seen[v->root->id] = true;
     for (uint32_t i = 0; fine && i < n; i++) {
         const struct schema *at = queue[i];
@@ -348,9 +355,10 @@ static bool check_reachable(struct compiler *c) {
 static bool compile(struct compiler *c) {
     uint32_t resource;
     struct resource root = {.uri = "", .root = c->v->source, .draft = DRAFT_2020};
-    if (!resource_add(c, root, &resource) || !schema_walk(c, c->v->source, resource)) return false;
-    if (!resources_sort(c) || !compile_all(c)) return false;
-    c->v->root = schema_at(c, c->v->source);
+    if (!validate_resource_add(c, root, &resource) || !validate_walk(c, c->v->source, resource))
+        return false;
+    if (!validate_resources_sort(c) || !compile_all(c)) return false;
+    c->v->root = validate_schema_at(c, c->v->source);
     return check_reachable(c);
 }
 
@@ -376,6 +384,6 @@ void validator_free(struct validator *v) {
     for (uint32_t i = 0; i < v->n_schemas; i++) free(v->schemas[i]->refusal);
     free(v->regexes);
     free(v->schemas);
-    arena_free(v->arena);
+    validate_arena_free(v->arena);
     free(v);
 }

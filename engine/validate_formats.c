@@ -279,16 +279,17 @@ static bool format_uuid(const char *bytes, size_t len) {
 
 /* ---- RFC 3986, 3987 ---- */
 
-/* Code points that an IRI may hold beyond ASCII: no controls, no private use outside the query, no
- * noncharacters. */
-static bool iri_code_point(uint32_t c) {
+/* What a part of a reference may hold beyond ASCII: private use only in an IRI's query. */
+enum beyond { NOTHING, INTERNATIONAL, PRIVATE };
+
+static bool iri_code_point(uint32_t c, enum beyond beyond) {
     bool private = (c >= 0xE000 && c <= 0xF8FF) || c >= 0xF0000;
-    return c >= 0xA0 && !private && (c & 0xFFFE) != 0xFFFE && !(c >= 0xFDD0 && c <= 0xFDEF) &&
-           !(c >= 0xFFF0 && c <= 0xFFFF);
+    return c >= 0xA0 && (!private || beyond == PRIVATE) && (c & 0xFFFE) != 0xFFFE &&
+           !(c >= 0xFDD0 && c <= 0xFDEF) && !(c >= 0xFFF0 && c <= 0xFFFF);
 }
 
 /* A run of unreserved, percent-encoded, sub-delims and the characters of `more`. */
-static bool take_run(struct text *t, const char *more, bool international) {
+static bool take_run(struct text *t, const char *more, enum beyond beyond) {
     while (!at_end(t)) {
         char c = *t->at;
         if (is_letter(c) || is_digit(c) || one_of(c, "-._~!$&'()*+,;=") || one_of(c, more)) {
@@ -296,10 +297,10 @@ static bool take_run(struct text *t, const char *more, bool international) {
         } else if (c == '%') {
             if (t->end - t->at < 3 || !is_hex(t->at[1]) || !is_hex(t->at[2])) return false;
             t->at += 3;
-        } else if (international && is_high(c)) {
+        } else if (beyond && is_high(c)) {
             uint32_t code_point;
             size_t n = utf8_decode(t->at, (size_t)(t->end - t->at), &code_point);
-            if (n == 0 || !iri_code_point(code_point)) return false;
+            if (n == 0 || !iri_code_point(code_point, beyond)) return false;
             t->at += n;
         } else {
             return true;
@@ -314,11 +315,11 @@ static bool future_address(const char *bytes, size_t n) {
     while (!at_end(&t) && is_hex(*t.at)) t.at++;
     const char *begin = t.at + 1;
     return take(&t, '.') && !memchr(begin, '%', (size_t)(t.end - begin)) &&
-           take_run(&t, ":", false) && t.at > begin && at_end(&t);
+           take_run(&t, ":", NOTHING) && t.at > begin && at_end(&t);
 }
 
-static bool take_host(struct text *t, bool international) {
-    if (!take(t, '[')) return take_run(t, "", international);
+static bool take_host(struct text *t, enum beyond beyond) {
+    if (!take(t, '[')) return take_run(t, "", beyond);
     const char *close = memchr(t->at, ']', (size_t)(t->end - t->at));
     if (!close) return false;
     size_t n = (size_t)(close - t->at);
@@ -327,10 +328,10 @@ static bool take_host(struct text *t, bool international) {
     return address;
 }
 
-static bool take_authority(struct text *t, bool international) {
+static bool take_authority(struct text *t, enum beyond beyond) {
     struct text user = *t;
-    if (take_run(&user, ":", international) && take(&user, '@')) *t = user;
-    if (!take_host(t, international)) return false;
+    if (take_run(&user, ":", beyond) && take(&user, '@')) *t = user;
+    if (!take_host(t, beyond)) return false;
     if (take(t, ':')) take_digits(t);
     return at_end(t) || one_of(*t->at, "/?#");
 }
@@ -344,36 +345,36 @@ static bool take_scheme(struct text *t) {
     return true;
 }
 
-static bool reference(const char *bytes, size_t len, bool absolute, bool international) {
+static bool reference(const char *bytes, size_t len, bool absolute, enum beyond beyond) {
     struct text t = text_of(bytes, len);
     bool scheme = take_scheme(&t);
     if (absolute && !scheme) return false;
     if (t.end - t.at >= 2 && t.at[0] == '/' && t.at[1] == '/') {
         t.at += 2;
-        if (!take_authority(&t, international)) return false;
+        if (!take_authority(&t, beyond)) return false;
     } else if (!scheme) { /* the first segment must not look like a scheme */
-        if (!take_run(&t, "@", international) || (!at_end(&t) && *t.at == ':')) return false;
+        if (!take_run(&t, "@", beyond) || (!at_end(&t) && *t.at == ':')) return false;
     }
-    if (!take_run(&t, ":@/", international)) return false;
-    if (take(&t, '?') && !take_run(&t, ":@/?", international)) return false;
-    if (take(&t, '#') && !take_run(&t, ":@/?", international)) return false;
+    if (!take_run(&t, ":@/", beyond)) return false;
+    if (take(&t, '?') && !take_run(&t, ":@/?", beyond ? PRIVATE : NOTHING)) return false;
+    if (take(&t, '#') && !take_run(&t, ":@/?", beyond)) return false;
     return at_end(&t);
 }
 
 static bool format_uri(const char *bytes, size_t len) {
-    return reference(bytes, len, true, false);
+    return reference(bytes, len, true, NOTHING);
 }
 
 static bool format_uri_reference(const char *bytes, size_t len) {
-    return reference(bytes, len, false, false);
+    return reference(bytes, len, false, NOTHING);
 }
 
 static bool format_iri(const char *bytes, size_t len) {
-    return reference(bytes, len, true, true);
+    return reference(bytes, len, true, INTERNATIONAL);
 }
 
 static bool format_iri_reference(const char *bytes, size_t len) {
-    return reference(bytes, len, false, true);
+    return reference(bytes, len, false, INTERNATIONAL);
 }
 
 /* name, or name:3, or name*, with commas between (RFC 6570). */
@@ -475,7 +476,7 @@ static const struct {
     {"regex", VALIDATE_MORE_FORMATS, format_regex},
 };
 
-format_check *format_find(const char *name, size_t len, unsigned flags) {
+format_check *validate_format(const char *name, size_t len, unsigned flags) {
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
         if (flags & formats[i].flag && strlen(formats[i].name) == len &&
             memcmp(formats[i].name, name, len) == 0)

@@ -24,8 +24,8 @@ enum {
 enum draft { DRAFT_4, DRAFT_6, DRAFT_7, DRAFT_2019, DRAFT_2020 };
 
 struct arena;
-void *arena_take(struct arena **arena, size_t n); /* zeroed; NULL if out of memory */
-void arena_free(struct arena *arena);
+void *validate_take(struct arena **arena, size_t n); /* zeroed; NULL if out of memory */
+void validate_arena_free(struct arena *arena);
 
 struct validation;
 struct compiler;
@@ -70,7 +70,7 @@ struct keyword {
 };
 
 /* The keyword of that name in a draft, or NULL. */
-const struct keyword *keyword_find(const char *name, size_t len, enum draft draft);
+const struct keyword *validate_keyword(const char *name, size_t len, enum draft draft);
 
 /* ---- Compiled schemas ---- */
 
@@ -166,39 +166,42 @@ struct compiler {
     struct error *error;
 };
 
-/* The JSON pointer of a value somewhere below root. False (and "") if it is not there. */
-bool json_pointer_of(const struct json *root, const struct json *value, char *path, size_t size);
+/* The JSON pointer of a value somewhere below root, or (member not NULL) of a member it lacks.
+ * False (and "") if it is not there. */
+bool validate_pointer(const struct json *root, const struct json *value,
+                      const struct json_key *member, char *path, size_t size);
 
 /* Errors of the schema; both return false. `at` is the value that is wrong. */
-bool malformed(struct compiler *c, const struct json *at, const char *what);
-bool refuse(struct compiler *c, const struct json *at, const char *keyword, const char *reason);
-bool compile_no_memory(struct compiler *c);
+bool validate_malformed(struct compiler *c, const struct json *at, const char *what);
+bool validate_refuse(struct compiler *c, const struct json *at, const char *keyword,
+                     const char *reason);
+bool validate_no_memory(struct compiler *c);
 
 /* The schema at a value that the walk has seen, else NULL. */
-struct schema *schema_at(const struct compiler *c, const struct json *source);
+struct schema *validate_schema_at(const struct compiler *c, const struct json *source);
 /* Makes schemas of the value and of all below it. */
-bool schema_walk(struct compiler *c, const struct json *source, uint32_t resource);
+bool validate_walk(struct compiler *c, const struct json *source, uint32_t resource);
 /* Room for n subschemas in the constraint; then they are set one by one. */
-bool constraint_room(struct compiler *c, struct constraint *constraint, size_t n);
-bool constraint_add(struct compiler *c, struct constraint *constraint, const struct json *source);
+bool validate_room(struct compiler *c, struct constraint *constraint, size_t n);
+bool validate_add(struct compiler *c, struct constraint *constraint, const struct json *source);
 /* A keyword of the schema's own draft beside the one at hand, or NULL. */
-const struct json *sibling(const struct schema *schema, const char *name);
-bool compile_regex(struct compiler *c, const struct json *at, const char *keyword,
-                   const char *pattern, size_t len, struct regex **regex);
-bool compile_count_value(struct compiler *c, const struct json *value, uint64_t *count);
-bool compile_string_list(struct compiler *c, const struct json *value);
+const struct json *validate_sibling(const struct schema *schema, const char *name);
+bool validate_regex(struct compiler *c, const struct json *at, const char *keyword,
+                    const char *pattern, size_t len, struct regex **regex);
+bool validate_count(struct compiler *c, const struct json *value, uint64_t *count);
+bool validate_string_list(struct compiler *c, const struct json *value);
 
 /* validate_refs.c */
-bool resource_enter(struct compiler *c, const struct json *source, uint32_t *resource);
-bool resolve_ref(struct compiler *c, const struct schema *schema, const struct json *ref,
-                 struct schema **target);
-bool resources_sort(struct compiler *c);
-bool resource_add(struct compiler *c, struct resource resource, uint32_t *index);
+bool validate_enter(struct compiler *c, const struct json *source, uint32_t *resource);
+bool validate_resolve(struct compiler *c, const struct schema *schema, const struct json *ref,
+                      struct schema **target);
+bool validate_resources_sort(struct compiler *c);
+bool validate_resource_add(struct compiler *c, struct resource resource, uint32_t *index);
 /* base and reference as RFC 3986 5.2 joins them, without the fragment; from the arena. */
-char *uri_resolve(struct arena **arena, const char *base, const char *reference, size_t len);
+char *validate_uri(struct arena **arena, const char *base, const char *reference, size_t len);
 
 /* validate_formats.c; NULL if unknown or not asserted with these flags. */
-format_check *format_find(const char *name, size_t len, unsigned flags);
+format_check *validate_format(const char *name, size_t len, unsigned flags);
 
 /* ---- One validation ---- */
 
@@ -223,96 +226,101 @@ struct marks {
     uint32_t n;
 };
 
-bool spend(struct validation *run, uint64_t steps);
+bool validation_spend(struct validation *run, uint64_t steps);
 /* Notes the first violation; returns false. */
-bool violated(struct validation *run, const char *keyword, const struct json *at);
+bool validation_violated(struct validation *run, const char *keyword, const struct json *at);
 
 /* Applies a schema to a child, or in place to the instance at hand. marks: NULL or those of the
  * instance, to which is added what the schema evaluated (also when it fails: then drop them). */
-bool schema_apply(struct validation *run, const struct schema *schema, const struct json *instance);
-bool schema_apply_in_place(struct validation *run, const struct schema *schema,
-                           const struct json *instance, struct marks *marks);
+bool validation_apply(struct validation *run, const struct schema *schema,
+                      const struct json *instance);
+bool validation_apply_in_place(struct validation *run, const struct schema *schema,
+                               const struct json *instance, struct marks *marks);
 /* As a question: failures are not noted, marks only change when it holds. open: by the schema's own
  * word, also when objects are closed. */
-bool schema_try(struct validation *run, const struct schema *schema, const struct json *instance,
-                struct marks *marks);
-bool schema_try_open(struct validation *run, const struct schema *schema,
-                     const struct json *instance, struct marks *marks);
-bool matches(struct validation *run, const struct regex *regex, const char *text, size_t len);
+bool validation_try(struct validation *run, const struct schema *schema,
+                    const struct json *instance, struct marks *marks);
+bool validation_try_open(struct validation *run, const struct schema *schema,
+                         const struct json *instance, struct marks *marks);
+bool validation_matches(struct validation *run, const struct regex *regex, const char *text,
+                        size_t len);
 
 /* VALIDATE_CLOSED: no members but those that the schema, with all it applies in place, declares. */
-bool closed_check(struct validation *run, const struct schema *schema, const struct json *instance);
+bool validation_closed(struct validation *run, const struct schema *schema,
+                       const struct json *instance);
 
-bool marks_init(struct validation *run, struct marks *marks, const struct json *instance);
-void marks_free(struct marks *marks);
-void marks_set(struct marks *marks, uint32_t i); /* marks may be NULL */
-void marks_set_all(struct marks *marks);
-bool marks_has(const struct marks *marks, uint32_t i);
-void marks_merge(struct marks *into, const struct marks *from);
+bool validate_marks_init(struct validation *run, struct marks *marks, const struct json *instance);
+void validate_marks_free(struct marks *marks);
+void validate_marks_set(struct marks *marks, uint32_t i); /* marks may be NULL */
+void validate_marks_set_all(struct marks *marks);
+bool validate_marks_has(const struct marks *marks, uint32_t i);
+void validate_marks_merge(struct marks *into, const struct marks *from);
 
+#define COMPILE(name) validate_compile_##name
+#define CHECK(name)   validate_check_##name
 #define KEYWORD_COMPILE(name)                                                                      \
-    bool name(struct compiler *c, struct schema *schema, struct constraint *constraint)
+    bool COMPILE(name)(struct compiler * c, struct schema * schema, struct constraint * constraint)
 #define KEYWORD_CHECK(name)                                                                        \
-    bool name(struct validation *run, const struct schema *schema,                                 \
-              const struct constraint *constraint, const struct json *instance,                    \
-              struct marks *marks)
+    bool CHECK(name)(struct validation * run, const struct schema *schema,                         \
+                     const struct constraint *constraint, const struct json *instance,             \
+                     struct marks *marks)
 
 /* Scalars (validate_scalars.c) */
-KEYWORD_COMPILE(compile_type);
-KEYWORD_CHECK(check_type);
-KEYWORD_COMPILE(compile_enum);
-KEYWORD_CHECK(check_enum);
-KEYWORD_CHECK(check_const);
-KEYWORD_COMPILE(compile_count);
-KEYWORD_CHECK(check_min_length);
-KEYWORD_CHECK(check_max_length);
-KEYWORD_COMPILE(compile_pattern);
-KEYWORD_CHECK(check_pattern);
-KEYWORD_COMPILE(compile_format);
-KEYWORD_CHECK(check_format);
-KEYWORD_COMPILE(compile_minimum);
-KEYWORD_CHECK(check_minimum);
-KEYWORD_COMPILE(compile_maximum);
-KEYWORD_CHECK(check_maximum);
-KEYWORD_COMPILE(compile_exclusive);
-KEYWORD_CHECK(check_exclusive_minimum);
-KEYWORD_CHECK(check_exclusive_maximum);
-KEYWORD_COMPILE(compile_multiple);
-KEYWORD_CHECK(check_multiple);
+KEYWORD_COMPILE(type);
+KEYWORD_CHECK(type);
+KEYWORD_COMPILE(enum);
+KEYWORD_CHECK(enum);
+KEYWORD_CHECK(const);
+KEYWORD_COMPILE(count);
+KEYWORD_CHECK(min_length);
+KEYWORD_CHECK(max_length);
+KEYWORD_COMPILE(pattern);
+KEYWORD_CHECK(pattern);
+KEYWORD_COMPILE(format);
+KEYWORD_CHECK(format);
+KEYWORD_COMPILE(minimum);
+KEYWORD_CHECK(minimum);
+KEYWORD_COMPILE(maximum);
+KEYWORD_CHECK(maximum);
+KEYWORD_COMPILE(exclusive);
+KEYWORD_CHECK(exclusive_minimum);
+KEYWORD_CHECK(exclusive_maximum);
+KEYWORD_COMPILE(multiple);
+KEYWORD_CHECK(multiple);
 /* Objects (validate_objects.c) */
-KEYWORD_COMPILE(compile_required);
-KEYWORD_CHECK(check_required);
-KEYWORD_CHECK(check_min_properties);
-KEYWORD_CHECK(check_max_properties);
-KEYWORD_COMPILE(compile_members);
-KEYWORD_CHECK(check_members);
-KEYWORD_COMPILE(compile_dependencies);
-KEYWORD_COMPILE(compile_dependent_required);
-KEYWORD_CHECK(check_dependencies);
-KEYWORD_CHECK(check_property_names);
-KEYWORD_CHECK(check_unevaluated_properties);
+KEYWORD_COMPILE(required);
+KEYWORD_CHECK(required);
+KEYWORD_CHECK(min_properties);
+KEYWORD_CHECK(max_properties);
+KEYWORD_COMPILE(members);
+KEYWORD_CHECK(members);
+KEYWORD_COMPILE(dependencies);
+KEYWORD_COMPILE(dependent_required);
+KEYWORD_CHECK(dependencies);
+KEYWORD_CHECK(property_names);
+KEYWORD_CHECK(unevaluated_properties);
 /* Arrays (validate_arrays.c) */
-KEYWORD_CHECK(check_min_items);
-KEYWORD_CHECK(check_max_items);
-KEYWORD_COMPILE(compile_items);
-KEYWORD_CHECK(check_items);
-KEYWORD_COMPILE(compile_contains);
-KEYWORD_CHECK(check_contains);
-KEYWORD_COMPILE(compile_boolean);
-KEYWORD_CHECK(check_unique);
-KEYWORD_CHECK(check_unevaluated_items);
+KEYWORD_CHECK(min_items);
+KEYWORD_CHECK(max_items);
+KEYWORD_COMPILE(items);
+KEYWORD_CHECK(items);
+KEYWORD_COMPILE(contains);
+KEYWORD_CHECK(contains);
+KEYWORD_COMPILE(boolean);
+KEYWORD_CHECK(unique);
+KEYWORD_CHECK(unevaluated_items);
 /* Logic (validate_logic.c) */
-KEYWORD_COMPILE(compile_ref);
-KEYWORD_CHECK(check_ref);
-KEYWORD_COMPILE(compile_list);
-KEYWORD_COMPILE(compile_one);
-KEYWORD_COMPILE(compile_unevaluated);
-KEYWORD_CHECK(check_all_of);
-KEYWORD_CHECK(check_any_of);
-KEYWORD_CHECK(check_one_of);
-KEYWORD_CHECK(check_not);
-KEYWORD_COMPILE(compile_condition);
-KEYWORD_CHECK(check_condition);
-KEYWORD_COMPILE(compile_refused);
+KEYWORD_COMPILE(ref);
+KEYWORD_CHECK(ref);
+KEYWORD_COMPILE(list);
+KEYWORD_COMPILE(one);
+KEYWORD_COMPILE(unevaluated);
+KEYWORD_CHECK(all_of);
+KEYWORD_CHECK(any_of);
+KEYWORD_CHECK(one_of);
+KEYWORD_CHECK(not );
+KEYWORD_COMPILE(condition);
+KEYWORD_CHECK(condition);
+KEYWORD_COMPILE(refused);
 
 #endif

@@ -91,7 +91,7 @@ static struct part merge_base(const struct uri *base) {
     return path;
 }
 
-char *uri_resolve(struct arena **arena, const char *base_text, const char *reference, size_t len) {
+char *validate_uri(struct arena **arena, const char *base_text, const char *reference, size_t len) {
     struct uri base = uri_split(base_text, strlen(base_text)), ref = uri_split(reference, len);
     struct part merged = {"", 0, true};
     if (!ref.scheme.present && !ref.authority.present) {
@@ -103,7 +103,7 @@ char *uri_resolve(struct arena **arena, const char *base_text, const char *refer
         ref.authority = base.authority;
     }
     if (!ref.scheme.present) ref.scheme = base.scheme;
-    char *out = arena_take(arena, strlen(base_text) + len + 8);
+    char *out = validate_take(arena, strlen(base_text) + len + 8);
     if (!out) return NULL;
     size_t at = put(out, 0, "", ref.scheme, ":");
     at = put(out, at, "//", ref.authority, "");
@@ -132,7 +132,7 @@ static const struct {
 };
 
 static bool read_draft(struct compiler *c, const struct json *uri, struct resource *resource) {
-    if (uri->type != JSON_STRING) return malformed(c, uri, "must be a string");
+    if (uri->type != JSON_STRING) return validate_malformed(c, uri, "must be a string");
     const char *text = uri->text;
     size_t len = uri->len;
     if (len && text[len - 1] == '#') len--;
@@ -146,16 +146,16 @@ static bool read_draft(struct compiler *c, const struct json *uri, struct resour
         resource->own_draft = true;
         return true;
     }
-    return refuse(c, uri, "$schema", "not a draft known here");
+    return validate_refuse(c, uri, "$schema", "not a draft known here");
 }
 
 /* ---- Resources and anchors ---- */
 
-bool resource_add(struct compiler *c, struct resource resource, uint32_t *index) {
+bool validate_resource_add(struct compiler *c, struct resource resource, uint32_t *index) {
     if (c->n_resources == c->cap_resources) {
         uint32_t cap = c->cap_resources ? c->cap_resources * 2 : 4;
         struct resource *grown = realloc(c->resources, cap * sizeof *grown);
-        if (!grown) return compile_no_memory(c);
+        if (!grown) return validate_no_memory(c);
         c->resources = grown;
         c->cap_resources = cap;
     }
@@ -170,7 +170,7 @@ static bool anchor_add(struct compiler *c, uint32_t resource, const char *name, 
     if (c->n_anchors == c->cap_anchors) {
         uint32_t cap = c->cap_anchors ? c->cap_anchors * 2 : 8;
         struct anchor *grown = realloc(c->anchors, cap * sizeof *grown);
-        if (!grown) return compile_no_memory(c);
+        if (!grown) return validate_no_memory(c);
         c->anchors = grown;
         c->cap_anchors = cap;
     }
@@ -181,12 +181,12 @@ static bool anchor_add(struct compiler *c, uint32_t resource, const char *name, 
 /* An id may open a resource, and before 2019-09 its fragment name an anchor. */
 static bool enter_id(struct compiler *c, const struct json *source, const struct json *id,
                      struct resource made, uint32_t *resource) {
-    made.uri = uri_resolve(&c->v->arena, c->resources[*resource].uri, id->text, id->len);
-    if (!made.uri) return compile_no_memory(c);
+    made.uri = validate_uri(&c->v->arena, c->resources[*resource].uri, id->text, id->len);
+    if (!made.uri) return validate_no_memory(c);
     bool other = strcmp(made.uri, c->resources[*resource].uri) != 0;
     if (source == c->v->source)
         c->resources[*resource] = made;
-    else if (other && !resource_add(c, made, resource))
+    else if (other && !validate_resource_add(c, made, resource))
         return false;
     size_t fragment = until(id->text, id->len, "#") + 1;
     if (fragment >= id->len || id->text[fragment] == '/') return true;
@@ -198,7 +198,7 @@ static bool enter_anchors(struct compiler *c, const struct json *source, uint32_
     for (int i = 0; i < 2; i++) {
         const struct json *anchor = json_get(source, keywords[i]);
         if (!anchor) continue;
-        if (anchor->type != JSON_STRING) return malformed(c, anchor, "must be a string");
+        if (anchor->type != JSON_STRING) return validate_malformed(c, anchor, "must be a string");
         if (!anchor_add(c, resource, anchor->text, anchor->len, source)) return false;
     }
     return true;
@@ -209,7 +209,7 @@ static const struct json *string_member(const struct json *object, const char *n
     return value && value->type == JSON_STRING ? value : NULL;
 }
 
-bool resource_enter(struct compiler *c, const struct json *source, uint32_t *resource) {
+bool validate_enter(struct compiler *c, const struct json *source, uint32_t *resource) {
     struct resource made = c->resources[*resource];
     const struct json *dialect = json_get(source, "$schema");
     bool root = source == c->v->source;
@@ -237,9 +237,9 @@ static int compare_anchors(const void *left, const void *right) {
     return memcmp(a->name, b->name, a->name_len);
 }
 
-bool resources_sort(struct compiler *c) {
+bool validate_resources_sort(struct compiler *c) {
     c->names = malloc(c->n_resources * sizeof *c->names);
-    if (!c->names) return compile_no_memory(c);
+    if (!c->names) return validate_no_memory(c);
     for (uint32_t i = 0; i < c->n_resources; i++)
         c->names[i] = (struct resource_name){c->resources[i].uri, i};
     c->n_resources_named = c->n_resources;
@@ -302,7 +302,7 @@ static const struct json *follow_pointer(const struct compiler *c, uint32_t *res
     while (at && begin <= len) {
         size_t n = until(pointer + begin, len - begin, "/");
         at = step_into(at, pointer + begin, unescape_token(pointer + begin, n));
-        const struct schema *known = at ? schema_at(c, at) : NULL;
+        const struct schema *known = at ? validate_schema_at(c, at) : NULL;
         if (known) *resource = known->resource;
         begin += n + 1;
     }
@@ -321,8 +321,8 @@ static const struct json *find_anchor(const struct compiler *c, uint32_t resourc
 static const struct json *find_target(struct compiler *c, uint32_t *resource, const char *fragment,
                                       size_t len) {
     if (len == 0) return c->resources[*resource].root;
-    char *decoded = arena_take(&c->v->arena, len + 1);
-    if (!decoded) return compile_no_memory(c), NULL;
+    char *decoded = validate_take(&c->v->arena, len + 1);
+    if (!decoded) return validate_no_memory(c), NULL;
     size_t n = percent_decode(decoded, fragment, len);
     if (decoded[0] != '/') return find_anchor(c, *resource, decoded, n);
     uint32_t start = *resource;
@@ -338,25 +338,25 @@ static bool find_resource(struct compiler *c, const struct json *ref, size_t len
                           uint32_t *resource) {
     if (len == 0) return true;
     struct resource_name key = {0};
-    key.uri = uri_resolve(&c->v->arena, c->resources[*resource].uri, ref->text, len);
-    if (!key.uri) return compile_no_memory(c);
+    key.uri = validate_uri(&c->v->arena, c->resources[*resource].uri, ref->text, len);
+    if (!key.uri) return validate_no_memory(c);
     const struct resource_name *found =
         bsearch(&key, c->names, c->n_resources_named, sizeof *c->names, compare_names);
-    if (!found) return refuse(c, ref, "$ref", "refers to another document");
+    if (!found) return validate_refuse(c, ref, "$ref", "refers to another document");
     *resource = found->resource;
     return true;
 }
 
-bool resolve_ref(struct compiler *c, const struct schema *schema, const struct json *ref,
-                 struct schema **target) {
-    if (ref->type != JSON_STRING) return malformed(c, ref, "must be a string");
+bool validate_resolve(struct compiler *c, const struct schema *schema, const struct json *ref,
+                      struct schema **target) {
+    if (ref->type != JSON_STRING) return validate_malformed(c, ref, "must be a string");
     uint32_t resource = schema->resource;
     size_t base = until(ref->text, ref->len, "#");
     size_t fragment = base < ref->len ? base + 1 : base;
     if (!find_resource(c, ref, base, &resource)) return false;
     const struct json *found = find_target(c, &resource, ref->text + fragment, ref->len - fragment);
-    if (!found) return malformed(c, ref, "refers to nothing");
-    if (!schema_at(c, found) && !schema_walk(c, found, resource)) return false;
-    *target = schema_at(c, found);
+    if (!found) return validate_malformed(c, ref, "refers to nothing");
+    if (!validate_schema_at(c, found) && !validate_walk(c, found, resource)) return false;
+    *target = validate_schema_at(c, found);
     return true;
 }

@@ -22,53 +22,61 @@ static bool add_type(struct compiler *c, const struct json *name, unsigned *type
         *types |= type_names[i].types;
         return true;
     }
-    return malformed(c, name, "no JSON type of that name");
+    return validate_malformed(c, name, "no JSON type of that name");
 }
 
-KEYWORD_COMPILE(compile_type) {
+KEYWORD_COMPILE(type) {
     (void)schema;
     const struct json *value = constraint->value;
     if (value->type == JSON_STRING) return add_type(c, value, &constraint->types);
     if (value->type != JSON_ARRAY || value->len == 0)
-        return malformed(c, value, "must be a string or a list of strings");
+        return validate_malformed(c, value, "must be a string or a list of strings");
     for (uint32_t i = 0; i < value->len; i++)
         if (!add_type(c, value->items[i], &constraint->types)) return false;
     return true;
 }
 
-KEYWORD_CHECK(check_type) {
-    (void)schema, (void)marks;
+/* In draft-04 an integer is a number written without fraction and exponent; later the value counts.
+ */
+static bool is_integer(const struct schema *schema, const struct json *number) {
+    if (schema->draft > DRAFT_4) return json_number_is_integer(number->text, number->len);
+    for (uint32_t i = 0; i < number->len; i++)
+        if (strchr(".eE", number->text[i])) return false;
+    return true;
+}
+
+KEYWORD_CHECK(type) {
+    (void)marks;
     if (constraint->types & ON(instance->type)) return true;
     if (constraint->types & TYPE_INTEGER && instance->type == JSON_NUMBER)
-        if (spend(run, instance->len / 16) && json_number_is_integer(instance->text, instance->len))
-            return true;
-    return violated(run, "type", instance);
+        if (validation_spend(run, instance->len / 16) && is_integer(schema, instance)) return true;
+    return validation_violated(run, "type", instance);
 }
 
 /* ---- enum, const ---- */
 
-KEYWORD_COMPILE(compile_enum) {
+KEYWORD_COMPILE(enum) {
     (void)schema;
     return constraint->value->type == JSON_ARRAY ||
-           malformed(c, constraint->value, "must be a list");
+           validate_malformed(c, constraint->value, "must be a list");
 }
 
-KEYWORD_CHECK(check_enum) {
+KEYWORD_CHECK(enum) {
     (void)schema, (void)marks;
     const struct json *list = constraint->value;
     uint64_t cost = 1 + instance->raw_len / 32;
     for (uint32_t i = 0; i < list->len; i++) {
         if (list->items[i]->type != instance->type) continue;
-        if (!spend(run, cost)) return false;
+        if (!validation_spend(run, cost)) return false;
         if (json_equal(list->items[i], instance)) return true;
     }
-    return violated(run, "enum", instance);
+    return validation_violated(run, "enum", instance);
 }
 
-KEYWORD_CHECK(check_const) {
+KEYWORD_CHECK(const) {
     (void)schema, (void)marks;
-    if (!spend(run, instance->raw_len / 32)) return false;
-    return json_equal(constraint->value, instance) || violated(run, "const", instance);
+    if (!validation_spend(run, instance->raw_len / 32)) return false;
+    return json_equal(constraint->value, instance) || validation_violated(run, "const", instance);
 }
 
 /* ---- Counts ---- */
@@ -76,10 +84,10 @@ KEYWORD_CHECK(check_const) {
 /* Larger than any count there can be; also what larger numbers become. */
 #define COUNT_HUGE ((uint64_t)1 << 40)
 
-bool compile_count_value(struct compiler *c, const struct json *value, uint64_t *count) {
+bool validate_count(struct compiler *c, const struct json *value, uint64_t *count) {
     if (value->type != JSON_NUMBER || !json_number_is_integer(value->text, value->len) ||
         decimal_sign(value->text, value->len) < 0)
-        return malformed(c, value, "must be a whole number, not negative");
+        return validate_malformed(c, value, "must be a whole number, not negative");
     /* Spellings such as 2.0 and 1e3 count too: found by halving, with exact comparisons. */
     uint64_t low = 0, high = COUNT_HUGE;
     while (low < high) {
@@ -97,9 +105,9 @@ bool compile_count_value(struct compiler *c, const struct json *value, uint64_t 
     return true;
 }
 
-KEYWORD_COMPILE(compile_count) {
+KEYWORD_COMPILE(count) {
     (void)schema;
-    return compile_count_value(c, constraint->value, &constraint->count);
+    return validate_count(c, constraint->value, &constraint->count);
 }
 
 static uint64_t code_points(const struct json *string) {
@@ -108,71 +116,74 @@ static uint64_t code_points(const struct json *string) {
     return n;
 }
 
-KEYWORD_CHECK(check_min_length) {
+KEYWORD_CHECK(min_length) {
     (void)schema, (void)marks;
-    if (!spend(run, instance->len / 32)) return false;
-    return code_points(instance) >= constraint->count || violated(run, "minLength", instance);
+    if (!validation_spend(run, instance->len / 32)) return false;
+    return code_points(instance) >= constraint->count ||
+           validation_violated(run, "minLength", instance);
 }
 
-KEYWORD_CHECK(check_max_length) {
+KEYWORD_CHECK(max_length) {
     (void)schema, (void)marks;
-    if (!spend(run, instance->len / 32)) return false;
-    return code_points(instance) <= constraint->count || violated(run, "maxLength", instance);
+    if (!validation_spend(run, instance->len / 32)) return false;
+    return code_points(instance) <= constraint->count ||
+           validation_violated(run, "maxLength", instance);
 }
 
 /* ---- pattern, format ---- */
 
-KEYWORD_COMPILE(compile_pattern) {
+KEYWORD_COMPILE(pattern) {
     (void)schema;
     const struct json *value = constraint->value;
-    if (value->type != JSON_STRING) return malformed(c, value, "must be a string");
-    return compile_regex(c, value, "pattern", value->text, value->len, &constraint->regex);
+    if (value->type != JSON_STRING) return validate_malformed(c, value, "must be a string");
+    return validate_regex(c, value, "pattern", value->text, value->len, &constraint->regex);
 }
 
-KEYWORD_CHECK(check_pattern) {
+KEYWORD_CHECK(pattern) {
     (void)schema, (void)marks;
-    return matches(run, constraint->regex, instance->text, instance->len) ||
-           violated(run, "pattern", instance);
+    return validation_matches(run, constraint->regex, instance->text, instance->len) ||
+           validation_violated(run, "pattern", instance);
 }
 
-KEYWORD_COMPILE(compile_format) {
+KEYWORD_COMPILE(format) {
     (void)schema;
     const struct json *value = constraint->value;
-    if (value->type != JSON_STRING) return malformed(c, value, "must be a string");
-    constraint->format = format_find(value->text, value->len, c->v->flags);
+    if (value->type != JSON_STRING) return validate_malformed(c, value, "must be a string");
+    constraint->format = validate_format(value->text, value->len, c->v->flags);
     return true;
 }
 
-KEYWORD_CHECK(check_format) {
+KEYWORD_CHECK(format) {
     (void)schema, (void)marks;
     if (!constraint->format) return true;
-    if (!spend(run, instance->len / 8)) return false;
-    return constraint->format(instance->text, instance->len) || violated(run, "format", instance);
+    if (!validation_spend(run, instance->len / 8)) return false;
+    return constraint->format(instance->text, instance->len) ||
+           validation_violated(run, "format", instance);
 }
 
 /* ---- Bounds ---- */
 
 static bool number_expected(struct compiler *c, const struct json *value) {
-    return value->type == JSON_NUMBER || malformed(c, value, "must be a number");
+    return value->type == JSON_NUMBER || validate_malformed(c, value, "must be a number");
 }
 
 /* draft-04: a flag beside the bound makes the bound exclusive. */
 static bool flagged(const struct schema *schema, const char *name) {
-    const struct json *flag = sibling(schema, name);
+    const struct json *flag = validate_sibling(schema, name);
     return flag && flag->type == JSON_TRUE;
 }
 
-KEYWORD_COMPILE(compile_minimum) {
+KEYWORD_COMPILE(minimum) {
     constraint->exclusive = flagged(schema, "exclusiveMinimum");
     return number_expected(c, constraint->value);
 }
 
-KEYWORD_COMPILE(compile_maximum) {
+KEYWORD_COMPILE(maximum) {
     constraint->exclusive = flagged(schema, "exclusiveMaximum");
     return number_expected(c, constraint->value);
 }
 
-KEYWORD_COMPILE(compile_exclusive) {
+KEYWORD_COMPILE(exclusive) {
     const struct json *value = constraint->value;
     bool flag = value->type == JSON_TRUE || value->type == JSON_FALSE;
     bool may_be_flag = schema->draft == DRAFT_4 || !schema->own_draft;
@@ -181,52 +192,52 @@ KEYWORD_COMPILE(compile_exclusive) {
 }
 
 static int compare(struct validation *run, const struct json *instance, const struct json *bound) {
-    spend(run, instance->len / 16);
+    validation_spend(run, instance->len / 16);
     return decimal_compare(instance->text, instance->len, bound->text, bound->len);
 }
 
-KEYWORD_CHECK(check_minimum) {
+KEYWORD_CHECK(minimum) {
     (void)schema, (void)marks;
     int order = compare(run, instance, constraint->value);
     return order > 0 || (order == 0 && !constraint->exclusive) ||
-           violated(run, "minimum", instance);
+           validation_violated(run, "minimum", instance);
 }
 
-KEYWORD_CHECK(check_maximum) {
+KEYWORD_CHECK(maximum) {
     (void)schema, (void)marks;
     int order = compare(run, instance, constraint->value);
     return order < 0 || (order == 0 && !constraint->exclusive) ||
-           violated(run, "maximum", instance);
+           validation_violated(run, "maximum", instance);
 }
 
-KEYWORD_CHECK(check_exclusive_minimum) {
+KEYWORD_CHECK(exclusive_minimum) {
     (void)schema, (void)marks;
     if (constraint->value->type != JSON_NUMBER) return true;
     return compare(run, instance, constraint->value) > 0 ||
-           violated(run, "exclusiveMinimum", instance);
+           validation_violated(run, "exclusiveMinimum", instance);
 }
 
-KEYWORD_CHECK(check_exclusive_maximum) {
+KEYWORD_CHECK(exclusive_maximum) {
     (void)schema, (void)marks;
     if (constraint->value->type != JSON_NUMBER) return true;
     return compare(run, instance, constraint->value) < 0 ||
-           violated(run, "exclusiveMaximum", instance);
+           validation_violated(run, "exclusiveMaximum", instance);
 }
 
-KEYWORD_COMPILE(compile_multiple) {
+KEYWORD_COMPILE(multiple) {
     (void)schema;
     const struct json *value = constraint->value;
     if (value->type != JSON_NUMBER || decimal_sign(value->text, value->len) <= 0)
-        return malformed(c, value, "must be a number above zero");
+        return validate_malformed(c, value, "must be a number above zero");
     if (decimal_digits(value->text, value->len) > DECIMAL_DIVISOR_DIGITS)
-        return refuse(c, value, "multipleOf", "too many significant digits");
+        return validate_refuse(c, value, "multipleOf", "too many significant digits");
     return true;
 }
 
-KEYWORD_CHECK(check_multiple) {
+KEYWORD_CHECK(multiple) {
     (void)schema, (void)marks;
     const struct json *divisor = constraint->value;
-    if (!spend(run, instance->len / 2)) return false;
+    if (!validation_spend(run, instance->len / 2)) return false;
     return decimal_is_multiple(instance->text, instance->len, divisor->text, divisor->len) ||
-           violated(run, "multipleOf", instance);
+           validation_violated(run, "multipleOf", instance);
 }
