@@ -89,6 +89,19 @@ static void add_known_ends(struct vocab *vocab) {
             add_end(vocab, find_special(vocab, spellings[i]));
 }
 
+/* User-defined tokens are recognised in plain text. Some files give that type to tokens that frame
+ * messages; content must not be able to spell those. */
+static void control_frames(struct vocab *vocab) {
+    for (uint32_t id = 0; id < vocab_size(vocab); id++) {
+        uint32_t n;
+        if (vocab->kinds[id] != TOKEN_USER_DEFINED) continue;
+        const char *bytes = vocab_bytes(vocab, id, &n);
+        bool bars = n > 4 && memcmp(bytes, "<|", 2) == 0 && memcmp(bytes + n - 2, "|>", 2) == 0;
+        if (bars || (n == 15 && memcmp(bytes, "<start_of_turn>", 15) == 0))
+            vocab->kinds[id] = TOKEN_CONTROL;
+    }
+}
+
 /* ---- what the tokenizer does with them ---- */
 
 static void read_flags(struct vocab *vocab, const struct gguf *gguf) {
@@ -160,6 +173,7 @@ bool vocab_read_special(struct vocab *vocab, const struct gguf *gguf, struct err
     static const bool user_defined[] = {[TOKEN_BYTE] = false, [TOKEN_USER_DEFINED] = true};
     if (!read_ids(vocab, gguf, error)) return false;
     add_known_ends(vocab);
+    control_frames(vocab);
     read_flags(vocab, gguf);
     read_strips(vocab, gguf);
     if (!choose_unknown(vocab, error)) return false;

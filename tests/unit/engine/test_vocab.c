@@ -248,6 +248,26 @@ START_TEST(test_scores_refused) {
 }
 END_TEST
 
+/* Tokens that frame messages are control tokens even if the file says "user-defined". */
+START_TEST(test_frames) {
+    struct error error = {0};
+    struct sample sample = bpe_sample();
+    add(&sample, "<|im_start|>", TOKEN_USER_DEFINED);
+    add(&sample, "<tool_call>", TOKEN_USER_DEFINED);
+    struct buf buf = build(&sample);
+    struct gguf *gguf = gguf_from_memory(buf.bytes, buf.len, &error);
+    struct vocab *vocab = vocab_new(gguf, &error);
+    ck_assert_msg(vocab != NULL, "%s", error.message);
+    expect_bytes(vocab, "<end_of_turn>", "<end_of_turn>", 13, TOKEN_CONTROL);
+    expect_bytes(vocab, "<|im_start|>", "<|im_start|>", 12, TOKEN_CONTROL);
+    expect_bytes(vocab, "<tool_call>", "<tool_call>", 11, TOKEN_USER_DEFINED);
+    ck_assert(vocab_is_end(vocab, 4) && !vocab_is_end(vocab, 5) && !vocab_is_end(vocab, 6));
+    vocab_free(vocab);
+    gguf_close(gguf);
+    buf_free(&buf);
+}
+END_TEST
+
 START_TEST(test_absent) {
     struct error error = {0};
     struct buf buf = {0};
@@ -267,6 +287,7 @@ int main(void) {
     tcase_add_test(files, test_smollm2);
     tcase_add_test(files, test_spm_bytes);
     tcase_add_loop_test(files, test_ends, 0, 5);
+    tcase_add_test(files, test_frames);
     tcase_add_test(refused, test_refused);
     tcase_add_test(refused, test_merges_refused);
     tcase_add_test(refused, test_scores_refused);
