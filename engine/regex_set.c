@@ -99,13 +99,13 @@ bool regex_set_finish(struct regex_tree *tree, size_t first, bool negated, uint3
     struct regex_set *made = &tree->sets[tree->n_sets];
     *made = (struct regex_set){.first_range = (uint32_t)first,
                                .n_ranges = (uint32_t)(tree->n_ranges - first)};
-    mark_ascii(made, tree->ranges + first);
+    if (made->n_ranges) mark_ascii(made, tree->ranges + first);
     *set = (uint32_t)tree->n_sets++;
     return true;
 }
 
 bool regex_set_has(const struct regex_set *set, const struct regex_range *ranges, uint32_t c) {
-    if (c < 128) return set->ascii[c >> 6] >> (c & 63) & 1;
+    if (c < 128 || set->n_ranges == 0) return c < 128 && (set->ascii[c >> 6] >> (c & 63) & 1);
     const struct regex_range *r = ranges + set->first_range;
     uint32_t low = 0, high = set->n_ranges;
     while (low < high) {

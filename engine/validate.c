@@ -159,7 +159,8 @@ bool validator_check(const struct validator *validator, const struct json *insta
     struct validation run = {.validator = validator, .steps_left = VALIDATE_STEPS};
     run.closed = validator->flags & VALIDATE_CLOSED;
     run.too_complex = !scratch_new(&run);
-    bool valid = validation_apply(&run, validator->root, instance) && !run.too_complex;
+    bool valid = !run.too_complex && validation_apply(&run, validator->root, instance) &&
+                 !run.too_complex;
     free(run.seen);
     free(run.cluster);
     return valid || (error->code == ERROR_NONE && report(&run, instance, error));

@@ -89,7 +89,7 @@ bool validate_refuse(struct compiler *c, const struct json *at, const char *keyw
                      const char *reason) {
     struct error *error = c->error;
     if (error->code != ERROR_NONE) return false;
-    validate_pointer(c->v->source, at, NULL, error->path, sizeof error->path);
+    c->refused_at = at;
     snprintf(error->keyword, sizeof error->keyword, "%s", keyword);
     snprintf(error->reason, sizeof error->reason, "%s", reason);
     return error_set(error, ERROR_SCHEMA_UNSUPPORTED, "%s: %s", keyword, reason);
@@ -313,9 +313,13 @@ static bool compile_schema(struct compiler *c, struct schema *schema) {
 /* What cannot be judged matters only if the schema at the root leads to it; noted until then. */
 static bool note_refusal(struct compiler *c, struct schema *schema) {
     if (c->error->code != ERROR_SCHEMA_UNSUPPORTED) return false;
-    schema->refusal = malloc(sizeof *schema->refusal);
-    if (!schema->refusal) return false;
-    *schema->refusal = *c->error;
+    size_t n = strlen(c->error->reason) + 1, keyword = strlen(c->error->keyword) + 1;
+    struct refusal *refusal = validate_take(&c->v->arena, sizeof *refusal + n + keyword);
+    if (!refusal) return false;
+    refusal->at = c->refused_at;
+    refusal->reason = memcpy(refusal + 1, c->error->reason, n);
+    refusal->keyword = memcpy((char *)(refusal + 1) + n, c->error->keyword, keyword);
+    schema->refusal = refusal;
     *c->error = (struct error){0};
     return true;
 }
@@ -339,8 +343,8 @@ static bool check_reachable(struct compiler *c) {
     if (fine) queue[n++] = v->root, seen[v->root->id] = true;
     for (uint32_t i = 0; fine && i < n; i++) {
         const struct schema *at = queue[i];
-        if (at->refusal) *c->error = *at->refusal;
-        fine = !at->refusal;
+        const struct refusal *refusal = at->refusal;
+        fine = !refusal || validate_refuse(c, refusal->at, refusal->keyword, refusal->reason);
         for (uint32_t k = 0; k < at->n_constraints; k++)
             for (uint32_t s = 0; s < at->constraints[k].n_schemas; s++) {
                 struct schema *next = at->constraints[k].schemas[s];
@@ -369,6 +373,8 @@ struct validator *validator_new(const struct json *source, unsigned flags, struc
     v->flags = flags;
     struct compiler c = {.v = v, .error = error};
     bool compiled = compile(&c);
+    if (error->code == ERROR_SCHEMA_UNSUPPORTED) /* found late: it costs a pass over the schema */
+        validate_pointer(source, c.refused_at, NULL, error->path, sizeof error->path);
     free(c.by_source);
     free(c.resources);
     free(c.names);
@@ -381,7 +387,6 @@ struct validator *validator_new(const struct json *source, unsigned flags, struc
 void validator_free(struct validator *v) {
     if (!v) return;
     for (size_t i = 0; i < v->n_regexes; i++) regex_free(v->regexes[i]);
-    for (uint32_t i = 0; i < v->n_schemas; i++) free(v->schemas[i]->refusal);
     free(v->regexes);
     free(v->schemas);
     validate_arena_free(v->arena);

@@ -107,15 +107,21 @@ struct constraint {
 
 #define TYPE_INTEGER 0x100u /* numbers, but only whole ones */
 
+/* Becomes a 1004. */
+struct refusal {
+    const struct json *at;
+    const char *keyword, *reason;
+};
+
 struct schema {
     const struct json *source;
     struct constraint *constraints;
     uint32_t n_constraints, id, resource;
     uint8_t draft;
-    bool never;            /* the schema `false` */
-    bool unevaluated;      /* has unevaluatedProperties or unevaluatedItems */
-    bool own_draft;        /* some $schema said so */
-    struct error *refusal; /* 1004, if the schema cannot be judged */
+    bool never;                    /* the schema `false` */
+    bool unevaluated;              /* has unevaluatedProperties or unevaluatedItems */
+    bool own_draft;                /* some $schema said so */
+    const struct refusal *refusal; /* NULL if the schema can be judged */
 };
 
 /* ---- Resources: what $ref can name (validate_refs.c) ---- */
@@ -163,6 +169,7 @@ struct compiler {
     uint32_t n_resources_named;
     struct anchor *anchors; /* sorted then */
     uint32_t n_anchors, cap_anchors;
+    const struct json *refused_at; /* of the last 1004 */
     struct error *error;
 };
 
