@@ -160,3 +160,8 @@ struct text json_text(const json_t *string) {
     if (!json_is_string(string)) return (struct text){0};
     return (struct text){json_string_value(string), json_string_length(string)};
 }
+
+bool json_is(const json_t *value, const char *string) {
+    struct text text = json_text(value);
+    return text.bytes && text.len == strlen(string) && memcmp(text.bytes, string, text.len) == 0;
+}

@@ -23,6 +23,7 @@ json_t *json_read(const char *bytes, size_t len, struct error *error);
 
 /* Is it an integer within 2^53, also if spelled as 5.0 or 5e3? */
 bool json_whole(const json_t *value, int64_t *out);
-struct text json_text(const json_t *string); /* borrowed; absent if it is no string */
+struct text json_text(const json_t *string);           /* borrowed; absent if it is no string */
+bool json_is(const json_t *value, const char *string); /* that string, to its end */
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/schema.h"
+#include "proto/json.h"
 
 static const struct {
     const char *name;
@@ -87,8 +87,14 @@ const struct methods *methods_get(void) {
     return first;
 }
 
-const struct method_spec *methods_find(const struct methods *methods, const char *name) {
+const struct method_spec *methods_find(const struct methods *methods, const json_t *name) {
     for (size_t i = 0; i < methods->n; i++)
-        if (strcmp(methods->specs[i].name, name) == 0) return &methods->specs[i];
+        if (json_is(name, methods->specs[i].name)) return &methods->specs[i];
+    return NULL;
+}
+
+const struct method_spec *methods_spec(const struct methods *methods, enum method method) {
+    for (size_t i = 0; i < methods->n; i++)
+        if (methods->specs[i].method == method) return &methods->specs[i];
     return NULL;
 }

@@ -28,6 +28,9 @@ extern const char
     *const method_files[]; /* the files' texts, NULL-terminated; made by embed-methods */
 
 const struct methods *methods_get(void); /* NULL when out of memory */
-const struct method_spec *methods_find(const struct methods *methods, const char *name);
+/* The method of that name (a JSON value); NULL if there is none. */
+const struct method_spec *methods_find(const struct methods *methods, const json_t *name);
+/* The first file of a method. */
+const struct method_spec *methods_spec(const struct methods *methods, enum method method);
 
 #endif

@@ -1,17 +1,12 @@
 #include "proto/params.h"
 
 #include <stdio.h>
-#include <string.h>
 
+#include "proto/json.h"
 #include "proto/span.h"
 
 enum { MS = 1000000 };                              /* ns */
 static const int64_t longest_ms = INT64_C(1) << 42; /* 139 years: now + deadline cannot overflow */
-
-static bool is(const json_t *string, const char *what) {
-    const char *value = json_string_value(string);
-    return value && strcmp(value, what) == 0;
-}
 
 /* ---- response_format ---- */
 
@@ -19,10 +14,10 @@ static bool read_format(struct params *params) {
     struct generation_spec *spec = &params->call->spec;
     const json_t *format = params_get(params, "response_format");
     const json_t *type = json_object_get(format, "type");
-    if (!format || is(type, "text")) return true;
-    if (is(type, "json_object")) {
+    if (!format || json_is(type, "text")) return true;
+    if (json_is(type, "json_object")) {
         spec->format = FORMAT_JSON_OBJECT;
-    } else if (is(type, "json_schema")) {
+    } else if (json_is(type, "json_schema")) {
         struct text raw = span_member(span_member(params->raw, "response_format"), "schema");
         spec->format = FORMAT_JSON_SCHEMA;
         spec->format_schema = arena_copy(params->arena, raw.bytes, raw.len);
@@ -44,8 +39,9 @@ static bool refuse(struct params *params, const char *member, const char *what) 
 }
 
 static bool check_supported(struct params *params) {
-    if (is(params_get(params, "overflow"), "shift")) return refuse(params, "overflow", "\"shift\"");
-    if (is(params_get(params, "on_unsupported"), "widen"))
+    if (json_is(params_get(params, "overflow"), "shift"))
+        return refuse(params, "overflow", "\"shift\"");
+    if (json_is(params_get(params, "on_unsupported"), "widen"))
         return refuse(params, "on_unsupported", "\"widen\"");
     const json_t *reasoning = params_get(params, "reasoning");
     if (!reasoning || json_object_size(reasoning) == 0) return true;
@@ -67,7 +63,9 @@ static void read_stop(struct params *params) {
 }
 
 static enum json_style style_of(const json_t *name) {
-    return is(name, "spaced") ? STYLE_SPACED : is(name, "compact") ? STYLE_COMPACT : STYLE_DEFAULT;
+    return json_is(name, "spaced")    ? STYLE_SPACED
+           : json_is(name, "compact") ? STYLE_COMPACT
+                                      : STYLE_DEFAULT;
 }
 
 bool params_output(struct params *params) {
@@ -79,7 +77,7 @@ bool params_output(struct params *params) {
     spec->style = style_of(params_get(params, "json_style"));
     spec->stream = params_flag(params->json, "stream", false);
     spec->progress = params_flag(params->json, "progress", false);
-    spec->batch_priority = is(params_get(params, "priority"), "batch");
+    spec->batch_priority = json_is(params_get(params, "priority"), "batch");
     spec->cache_store = params_flag(cache, "store", true);
     spec->cache_pin = params_flag(cache, "pin", false);
     read_stop(params);

@@ -42,8 +42,8 @@ static bool read_id(struct reading *reading, struct rpc_call *call, const json_t
 static bool read_envelope(struct reading *reading, struct rpc_call *call, const json_t *request) {
     if (!json_is_object(request)) return invalid(call, "a request is an object");
     if (!read_id(reading, call, request)) return false;
-    const char *version = json_string_value(json_object_get(request, "jsonrpc"));
-    if (!version || strcmp(version, "2.0") != 0) return invalid(call, "jsonrpc must be \"2.0\"");
+    if (!json_is(json_object_get(request, "jsonrpc"), "2.0"))
+        return invalid(call, "jsonrpc must be \"2.0\"");
     if (!json_is_string(json_object_get(request, "method")))
         return invalid(call, "method must be a string");
     const json_t *params = json_object_get(request, "params");
@@ -71,10 +71,11 @@ static bool read_params(struct reading *reading, struct rpc_call *call,
 static bool read_call(struct reading *reading, struct rpc_call *call, json_t *request,
                       struct text raw) {
     if (!read_envelope(reading, call, request)) return false;
-    const char *name = json_string_value(json_object_get(request, "method"));
+    const json_t *name = json_object_get(request, "method");
     const struct method_spec *spec = methods_find(reading->methods, name);
     if (!spec)
-        return error_set(&call->error, ERROR_METHOD_NOT_FOUND, "there is no method %.64s", name);
+        return error_set(&call->error, ERROR_METHOD_NOT_FOUND, "there is no method %.64s",
+                         json_string_value(name));
     call->method = spec->method;
     return read_params(reading, call, spec, json_object_get(request, "params"),
                        span_member(raw, "params"));
@@ -162,7 +163,7 @@ bool rpc_is_light(const char *line, size_t len) {
 
 bool rpc_check_result(enum method method, const char *result, size_t len, struct error *error) {
     const struct methods *methods = methods_get();
-    const struct method_spec *spec = methods ? methods_find(methods, method_name(method)) : NULL;
+    const struct method_spec *spec = methods ? methods_spec(methods, method) : NULL;
     if (!spec) return error_set(error, ERROR_METHOD_NOT_FOUND, "no such method");
     json_t *json = json_read(result, len, error);
     bool fine = json && schema_check(spec->result, json, methods->components, PATH_ROOT, error);

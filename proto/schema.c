@@ -328,6 +328,8 @@ bool schema_known(const json_t *schema, const json_t *components, struct error *
     json_object_foreach((json_t *)schema, name, argument) {
         const struct keyword *keyword = keyword_find(name);
         if (!keyword) return error_set(error, ERROR_INTERNAL, "unknown keyword %s", name);
+        if (keyword->check == check_pattern && !pattern_known(json_string_value(argument)))
+            return error_set(error, ERROR_INTERNAL, "a pattern beyond pattern.h");
         if (!known_inside(keyword->inside, argument, components, error)) return false;
     }
     return true;

@@ -1,0 +1,181 @@
+/* The method files: known keywords only, examples that hold, names that the code knows. */
+#include <check.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/json.h"
+#include "proto/methods.h"
+#include "proto/pattern.h"
+#include "proto/schema.h"
+
+START_TEST(schemas_are_known) {
+    const struct methods *methods = methods_get();
+    struct error error = {0};
+    const char *name;
+    const json_t *schema;
+    ck_assert_ptr_nonnull(methods->components);
+    json_object_foreach((json_t *)methods->components, name, schema) ck_assert_msg(
+        schema_known(schema, methods->components, &error), "%s: %s", name, error.message);
+    for (size_t i = 0; i < methods->n; i++) {
+        const struct method_spec *spec = &methods->specs[i];
+        ck_assert_msg(schema_known(spec->params, methods->components, &error) &&
+                          schema_known(spec->result, methods->components, &error),
+                      "%s: %s", spec->name, error.message);
+        ck_assert_msg(json_is_false(json_object_get(spec->params, "additionalProperties")), "%s",
+                      spec->name);
+    }
+}
+END_TEST
+
+START_TEST(unknown_keywords_are_found) {
+    static const char *const bad[] = {
+        "{\"typo\":1}",
+        "{\"properties\":{\"a\":{\"typo\":1}}}",
+        "{\"items\":{\"typo\":1}}",
+        "{\"anyOf\":[{\"typo\":1}]}",
+        "{\"$ref\":\"#/components/schemas/none\"}",
+        "5",
+        "{\"$ref\":\"elsewhere\"}",
+        "{\"pattern\":\"a*\"}",
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        json_t *schema = json_loads(bad[i], JSON_DECODE_ANY, NULL);
+        ck_assert_msg(!schema_known(schema, methods_get()->components, &(struct error){0}), "%s",
+                      bad[i]);
+        json_decref(schema);
+    }
+}
+END_TEST
+
+START_TEST(names) {
+    const struct methods *methods = methods_get();
+    bool seen[METHOD_COUNT_] = {0};
+    for (size_t i = 0; i < methods->n; i++) {
+        const struct method_spec *spec = &methods->specs[i];
+        ck_assert_msg(spec->method != METHOD_NONE, "%s has no enum", spec->name);
+        ck_assert_msg(json_is_string(json_object_get(spec->file, "summary")), "%s", spec->name);
+        ck_assert_msg(json_array_size(json_object_get(spec->file, "errors")) > 0, "%s", spec->name);
+        seen[spec->method] = true;
+    }
+    for (int method = METHOD_NONE + 1; method < METHOD_COUNT_; method++)
+        ck_assert_msg(seen[method] && method_name(method)[0], "method %d has no file", method);
+}
+END_TEST
+
+static struct rpc_message *ask(const char *name, const json_t *params) {
+    json_t *request = json_pack("{s:s, s:i, s:s, s:O}", "jsonrpc", "2.0", "id", 1, "method", name,
+                                "params", params);
+    char *line = json_dumps(request, JSON_COMPACT);
+    struct rpc_message *message = rpc_parse(line, strlen(line));
+    ck_assert_uint_eq(message->n_calls, 1);
+    free(line);
+    json_decref(request);
+    return message;
+}
+
+static void check_result(const struct method_spec *spec, const json_t *result) {
+    struct error error = {0};
+    char *text = json_dumps(result, JSON_COMPACT);
+    ck_assert_msg(rpc_check_result(spec->method, text, strlen(text), &error), "%s: %s", spec->name,
+                  error.message);
+    free(text);
+}
+
+static void check_example(const struct method_spec *spec, const json_t *example) {
+    struct rpc_message *message = ask(spec->name, json_object_get(example, "params"));
+    const json_t *wanted = json_object_get(example, "error"),
+                 *result = json_object_get(example, "result");
+    const struct error *error = &message->calls->error;
+    ck_assert_msg(wanted || result, "%s: an example without outcome", spec->name);
+    ck_assert_msg(error->code == json_integer_value(json_object_get(wanted, "code")), "%s: %s",
+                  spec->name, error->message);
+    if (wanted)
+        ck_assert_str_eq(error->path, json_string_value(json_object_get(wanted, "path")));
+    else
+        check_result(spec, result);
+    rpc_message_free(message);
+}
+
+START_TEST(examples) {
+    const struct methods *methods = methods_get();
+    for (size_t i = 0; i < methods->n; i++) {
+        const json_t *list = json_object_get(methods->specs[i].file, "examples"), *example;
+        size_t k;
+        ck_assert_msg(json_array_size(list) > 0, "%s has no example", methods->specs[i].name);
+        json_array_foreach(list, k, example) check_example(&methods->specs[i], example);
+    }
+}
+END_TEST
+
+START_TEST(wrong_results_are_found) {
+    struct error error = {0};
+    ck_assert(!rpc_check_result(METHOD_TOKENIZE, "{\"tokens\":[-1]}", 15, &error));
+    ck_assert_str_eq(error.path, "tokens[0]");
+    ck_assert(
+        !rpc_check_result(METHOD_TOKENIZE, "{\"tokens\":[],\"x\":1}", 19, &(struct error){0}));
+    ck_assert(!rpc_check_result(METHOD_TOKENIZE, "{}", 2, &(struct error){0}));
+    ck_assert(!rpc_check_result(METHOD_TOKENIZE, "{", 1, &(struct error){0}));
+    ck_assert(!rpc_check_result(METHOD_NONE, "{}", 2, &(struct error){0}));
+}
+END_TEST
+
+START_TEST(discovery) {
+    struct buf out = {0};
+    struct error error = {0};
+    ck_assert(rpc_discover(&out, "1.2.3"));
+    ck_assert_msg(rpc_check_result(METHOD_RPC_DISCOVER, out.bytes, out.len, &error), "%s",
+                  error.message);
+    json_t *document = json_loads(out.bytes, 0, NULL);
+    const json_t *list = json_object_get(document, "methods"), *method;
+    size_t i;
+    ck_assert_uint_eq(json_array_size(list), methods_get()->n);
+    ck_assert_str_eq(
+        json_string_value(json_object_get(json_object_get(document, "info"), "version")), "1.2.3");
+    json_array_foreach(list, i, method) {
+        const struct method_spec *spec =
+            methods_find(methods_get(), json_object_get(method, "name"));
+        ck_assert_ptr_nonnull(spec);
+        ck_assert_uint_eq(json_array_size(json_object_get(method, "params")),
+                          json_object_size(json_object_get(spec->params, "properties")));
+    }
+    json_decref(document);
+    buf_free(&out);
+}
+END_TEST
+
+START_TEST(patterns) {
+    static const struct {
+        const char *pattern, *text;
+        bool match;
+    } cases[] = {
+        {"^[a-c]{1,2}$", "a", true},    {"^[a-c]{1,2}$", "cb", true}, {"^[a-c]{1,2}$", "", false},
+        {"^[a-c]{1,2}$", "abc", false}, {"^[a-c]{1,2}$", "d", false}, {"^[a-]{1,9}$", "-a-", true},
+        {"^[a-]{1,9}$", "b", false},    {"[a]{1,2}$", "a", false},    {"^[a]{1,2}", "a", false},
+        {"^[a]+$", "a", false},         {"^[]{1,2}$", "a", false},    {"^[a]{1,2}$x", "a", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        ck_assert_msg(
+            pattern_match(cases[i].pattern, (struct text){cases[i].text, strlen(cases[i].text)}) ==
+                cases[i].match,
+            "%s %s", cases[i].pattern, cases[i].text);
+}
+END_TEST
+
+int main(void) {
+    Suite *suite = suite_create("methods");
+    TCase *tests = tcase_create("methods");
+    tcase_add_test(tests, schemas_are_known);
+    tcase_add_test(tests, unknown_keywords_are_found);
+    tcase_add_test(tests, names);
+    tcase_add_test(tests, examples);
+    tcase_add_test(tests, wrong_results_are_found);
+    tcase_add_test(tests, discovery);
+    tcase_add_test(tests, patterns);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
