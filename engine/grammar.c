@@ -1,0 +1,253 @@
+#include "engine/grammar.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/grammar_rules.h"
+#include "engine/schema.h"
+
+enum { SCHEMA_BYTES = 256 << 10, SCHEMA_DEPTH = 32, MASK_BYTES = 4 << 20, MAX_TOOLS = 1024, PLACE = 48 };
+
+struct grammar {
+    atomic_uint references;
+    struct rules rules;
+    struct mask_cache *masks;
+    uint32_t shortest;
+};
+
+const struct rules *grammar_rules(const struct grammar *grammar) {
+    return &grammar->rules;
+}
+
+struct mask_cache *grammar_masks(struct grammar *grammar) {
+    return grammar->masks;
+}
+
+struct grammar *grammar_ref(struct grammar *grammar) {
+    atomic_fetch_add_explicit(&grammar->references, 1, memory_order_relaxed);
+    return grammar;
+}
+
+void grammar_unref(struct grammar *grammar) {
+    if (!grammar) return;
+    if (atomic_fetch_sub_explicit(&grammar->references, 1, memory_order_acq_rel) != 1) return;
+    rules_free(&grammar->rules);
+    mask_cache_free(grammar->masks);
+    free(grammar);
+}
+
+uint32_t grammar_shortest(const struct grammar *grammar) {
+    return grammar->shortest;
+}
+
+static struct grammar *fail(struct grammar *grammar, struct error *error) {
+    error_set(error, ERROR_OUT_OF_MEMORY, "making a grammar");
+    grammar_unref(grammar);
+    return NULL;
+}
+
+static struct grammar *grammar_new(bool spaced) {
+    struct grammar *grammar = calloc(1, sizeof *grammar);
+    if (!grammar) return NULL;
+    atomic_init(&grammar->references, 1);
+    grammar->rules.spaced = spaced;
+    grammar->rules.root = RULES_NONE;
+    grammar->masks = mask_cache_new(MASK_BYTES);
+    if (grammar->masks) return grammar;
+    grammar_unref(grammar);
+    return NULL;
+}
+
+static bool measure(struct grammar *grammar, struct error *error) {
+    if (rules_measure(&grammar->rules)) return true;
+    if (error->code == ERROR_NONE) snprintf(error->reason, sizeof error->reason, "too_complex");
+    return error_set(error, ERROR_SCHEMA_UNSUPPORTED, "the schema's references are too entangled");
+}
+
+static struct schema_options options_of(const struct grammar_limits *limits, bool closed) {
+    return (struct schema_options){.closed = closed,
+                                   .depth = limits && limits->depth ? limits->depth : SCHEMA_DEPTH,
+                                   .place = ""};
+}
+
+static bool check_size(size_t len, const struct grammar_limits *limits, const char *place,
+                       struct error *error) {
+    size_t most = limits && limits->schema_bytes ? limits->schema_bytes : SCHEMA_BYTES;
+    if (len <= most) return true;
+    if (error->code == ERROR_NONE) snprintf(error->reason, sizeof error->reason, "too_large");
+    return error_at(error, ERROR_SCHEMA_UNSUPPORTED, place, "the schema is longer than %zu bytes",
+                    most);
+}
+
+/* ---- one value ---- */
+
+struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed, bool spaced,
+                                    const struct grammar_limits *limits, struct error *error) {
+    struct schema_options options = options_of(limits, closed);
+    if (!check_size(len, limits, "", error)) return NULL;
+    struct grammar *grammar = grammar_new(spaced);
+    if (!grammar) return fail(NULL, error);
+    struct rules *rules = &grammar->rules;
+    struct schema *compiled = schema_compile(schema, len, &options, rules, &rules->root, error);
+    bool done = compiled && measure(grammar, error) && schema_settle(compiled, rules, error);
+    schema_free(compiled);
+    if (!done) return fail(grammar, error);
+    grammar->shortest = rules->nodes[rules->root].shortest;
+    rules_prune(rules);
+    return grammar;
+}
+
+struct grammar *grammar_json_object(bool spaced, struct error *error) {
+    static const char schema[] = "{\"type\":\"object\"}";
+    return grammar_from_schema(schema, sizeof schema - 1, false, spaced, NULL, error);
+}
+
+/* ---- calls ---- */
+
+/* Fixed texts live in the pool of words, outside any list. */
+static bool add_literal(struct rules *rules, struct literal *literal, const char *const parts[],
+                        size_t n) {
+    literal->text = rules->words.n_bytes;
+    for (size_t i = 0; i < n; i++) {
+        if (!words_add(&rules->words, parts[i], (uint32_t)strlen(parts[i]), 0)) return false;
+        rules->words.n--;
+    }
+    literal->len = rules->words.n_bytes - literal->text;
+    return true;
+}
+
+static bool add_literals(struct rules *rules, const struct grammar_syntax *syntax) {
+    const char *name = rules->spaced ? "{\"name\": \"" : "{\"name\":\"";
+    const char *head[] = {syntax->open, name}, *tail[] = {name};
+    const char *close[] = {"}", syntax->close};
+    const char *between[] = {syntax->between, syntax->open, name};
+    return add_literal(rules, &rules->literals[LITERAL_HEAD], head, 2) &&
+           add_literal(rules, &rules->literals[LITERAL_TAIL], tail, 1) &&
+           add_literal(rules, &rules->literals[LITERAL_CLOSE], close, 2) &&
+           add_literal(rules, &rules->literals[LITERAL_BETWEEN], between, 3) &&
+           add_literal(rules, &rules->marker, head, 1);
+}
+
+/* The failure function of Knuth, Morris and Pratt over the marker. */
+static bool add_fallback(struct rules *rules) {
+    const char *text = rules->words.bytes + rules->marker.text;
+    uint32_t len = rules->marker.len, border = 0;
+    rules->fallback = malloc((len + 1) * sizeof *rules->fallback);
+    if (!rules->fallback) return false;
+    rules->fallback[0] = 0;
+    for (uint32_t i = 1; i < len; i++) {
+        while (border && text[i] != text[border]) border = rules->fallback[border - 1];
+        border += text[i] == text[border];
+        rules->fallback[i] = (uint16_t)border;
+    }
+    return true;
+}
+
+static bool check_tool(const struct grammar_tool *tool, size_t index, char place[PLACE],
+                       const struct grammar_limits *limits, struct error *error) {
+    snprintf(place, PLACE, "tools[%zu].name", index);
+    bool valid = tool->name_len >= 1 && tool->name_len <= 128;
+    for (size_t i = 0; valid && i < tool->name_len; i++)
+        valid = tool->name[i] &&
+                strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:/-",
+                       tool->name[i]);
+    if (!valid)
+        return error_at(error, ERROR_INVALID_PARAMS, place, "a tool's name is [A-Za-z0-9_.:/-]{1,128}");
+    snprintf(place, PLACE, "tools[%zu].parameters", index);
+    return check_size(tool->schema ? tool->schema_len : 0, limits, place, error);
+}
+
+/* The name, the text up to the arguments, and the node of the arguments. */
+static bool add_name(struct rules *rules, struct words *names, const struct grammar_tool *tool,
+                     uint32_t node) {
+    char text[128 + 32];
+    int len = snprintf(text, sizeof text, "%.*s\",%s\"arguments\":%s", (int)tool->name_len,
+                       tool->name, rules->spaced ? " " : "", rules->spaced ? " " : "");
+    return words_add(names, text, (uint32_t)len, node);
+}
+
+static bool add_names(struct rules *rules, const struct words *names) {
+    rules->tools = rules->words.n;
+    for (uint32_t i = 0; i < names->n; i++)
+        if (!words_add(&rules->words, word_text(names, i), names->list[i].len,
+                       names->list[i].value))
+            return false;
+    rules->n_tools = words_sort(&rules->words, rules->tools);
+    return true;
+}
+
+static bool compile_tools(struct grammar *grammar, const struct grammar_tool *tools, size_t n,
+                          const struct grammar_limits *limits, struct schema **schemas,
+                          struct words *names, struct error *error) {
+    struct schema_options options = options_of(limits, true);
+    char place[PLACE];
+    options.object = true;
+    options.place = place;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t node;
+        if (!check_tool(&tools[i], i, place, limits, error)) return false;
+        schemas[i] = schema_compile(tools[i].schema, tools[i].schema_len, &options, &grammar->rules,
+                                    &node, error);
+        if (!schemas[i]) return false;
+        if (!add_name(&grammar->rules, names, &tools[i], node)) return false;
+    }
+    if (!measure(grammar, error)) return false;
+    for (size_t i = 0; i < n; i++)
+        if (!schema_settle(schemas[i], &grammar->rules, error)) return false;
+    return true;
+}
+
+static bool finish_calls(struct grammar *grammar, const struct words *names,
+                         const struct grammar_syntax *syntax, size_t n_tools,
+                         struct error *error) {
+    struct rules *rules = &grammar->rules;
+    if (!add_names(rules, names) || !add_literals(rules, syntax) || !add_fallback(rules))
+        return false;
+    if (rules->n_tools != n_tools)
+        return error_at(error, ERROR_INVALID_PARAMS, "tools", "two tools have the same name");
+    rules_prune(rules);
+    grammar->shortest = RULES_INFINITE;
+    for (uint32_t i = rules->tools; i < rules->tools + rules->n_tools; i++) {
+        uint32_t length = rules_sum(rules->words.list[i].len,
+                                    rules->nodes[rules->words.list[i].value].shortest);
+        if (length < grammar->shortest) grammar->shortest = length;
+    }
+    uint32_t around = rules->literals[LITERAL_HEAD].len + rules->literals[LITERAL_CLOSE].len;
+    grammar->shortest = rules->automatic ? 0 : rules_sum(grammar->shortest, around);
+    return true;
+}
+
+static bool check_syntax(const struct grammar_syntax *syntax, enum grammar_choice choice,
+                         size_t n_tools, struct error *error) {
+    size_t open = strlen(syntax->open);
+    if (n_tools > MAX_TOOLS || (n_tools == 0 && choice == GRAMMAR_CALLS))
+        return error_at(error, ERROR_INVALID_PARAMS, "tools", "there must be 1 to %d tools",
+                        MAX_TOOLS);
+    if (open > 4096 || strlen(syntax->close) > 4096 || strlen(syntax->between) > 4096 ||
+        (choice == GRAMMAR_AUTO && open == 0))
+        return error_set(error, ERROR_INTERNAL, "no usable call syntax");
+    return true;
+}
+
+struct grammar *grammar_from_tools(const struct grammar_tool *tools, size_t n_tools,
+                                   enum grammar_choice choice, unsigned max_calls,
+                                   const struct grammar_syntax *syntax,
+                                   const struct grammar_limits *limits, struct error *error) {
+    if (!check_syntax(syntax, choice, n_tools, error)) return NULL;
+    struct grammar *grammar = grammar_new(syntax->spaced);
+    struct schema **schemas = calloc(n_tools + 1, sizeof *schemas);
+    struct words names = {0};
+    bool done = grammar && schemas;
+    if (done) {
+        grammar->rules.automatic = choice == GRAMMAR_AUTO;
+        grammar->rules.max_calls = max_calls ? max_calls : 1;
+        done = compile_tools(grammar, tools, n_tools, limits, schemas, &names, error) &&
+               finish_calls(grammar, &names, syntax, n_tools, error);
+    }
+    for (size_t i = 0; schemas && i < n_tools; i++) schema_free(schemas[i]);
+    free(schemas);
+    words_free(&names);
+    return done ? grammar : fail(grammar, error);
+}

@@ -1,0 +1,353 @@
+#include "engine/machine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/hash.h"
+#include "engine/quoted.h"
+#include "engine/vector.h"
+
+/* ---- frames ---- */
+
+bool machine_init(struct machine *machine, const struct rules *rules) {
+    *machine = (struct machine){.rules = rules};
+    if (!vector_reserve((void **)&machine->frames, &machine->cap, 1, sizeof *machine->frames))
+        return false;
+    machine->frames[0] = (struct frame){.kind = FRAME_ROOT, .hash = 1};
+    machine->n = 1;
+    return true;
+}
+
+void machine_free(struct machine *machine) {
+    free(machine->frames);
+    *machine = (struct machine){0};
+}
+
+static uint64_t frame_hash(const struct machine *machine, const struct frame *frame) {
+    uint64_t hash = hash_mix(machine->frames[frame->parent].hash, frame->cell);
+    hash = hash_mix(hash, (uint64_t)frame->index << 32 | frame->count);
+    return hash_mix(hash, (frame->seen ? machine->frames[frame->seen].hash : 0) + frame->kind);
+}
+
+uint32_t machine_new_frame(struct machine *machine, struct frame frame) {
+    if (machine->n >= (1u << 24) ||
+        !vector_reserve((void **)&machine->frames, &machine->cap, machine->n + 1,
+                        sizeof *machine->frames)) {
+        machine->failed = true;
+        return 0;
+    }
+    if (frame.kind != FRAME_SEEN) frame.hash = frame_hash(machine, &frame);
+    machine->frames[machine->n] = frame;
+    return machine->n++;
+}
+
+static uint32_t mark(const struct machine *machine, uint32_t *moved, uint32_t index) {
+    for (; index && !moved[index]; index = machine->frames[index].parent) {
+        moved[index] = 1;
+        if (machine->frames[index].seen) mark(machine, moved, machine->frames[index].seen);
+    }
+    return index;
+}
+
+void machine_collect(struct machine *machine, struct thread *threads, uint32_t n) {
+    uint32_t *moved = calloc(machine->n, sizeof *moved), kept = 1;
+    if (!moved) return; /* more memory stays in use, nothing else */
+    for (uint32_t i = 0; i < n; i++) mark(machine, moved, threads[i].frame);
+    for (uint32_t i = 1; i < machine->n; i++) { /* parents and seen keys precede */
+        if (!moved[i]) continue;
+        struct frame frame = machine->frames[i];
+        frame.parent = moved[frame.parent];
+        frame.seen = moved[frame.seen];
+        moved[i] = kept;
+        machine->frames[kept++] = frame;
+    }
+    for (uint32_t i = 0; i < n; i++) threads[i].frame = moved[threads[i].frame];
+    machine->n = kept;
+    free(moved);
+}
+
+/* ---- calls ---- */
+
+bool machine_start(struct machine *machine, struct thread *thread) {
+    const struct rules *rules = machine->rules;
+    *thread = (struct thread){0};
+    if (rules->root != RULES_NONE) {
+        thread->mode = MODE_VALUE;
+        thread->cell = rules->root;
+        return true;
+    }
+    thread->frame = machine_new_frame(machine, (struct frame){.kind = FRAME_CALLS});
+    thread->mode = rules->automatic ? MODE_FREE : MODE_LITERAL;
+    thread->cell = rules->automatic ? 0 : LITERAL_HEAD;
+    return thread->frame != 0;
+}
+
+static bool step_free(const struct machine *machine, struct thread *thread, unsigned char byte) {
+    const struct literal *marker = &machine->rules->marker;
+    const char *text = machine->rules->words.bytes + marker->text;
+    uint32_t matched = thread->state;
+    while (matched && (unsigned char)text[matched] != byte)
+        matched = machine->rules->fallback[matched - 1];
+    if ((unsigned char)text[matched] == byte) matched++;
+    thread->state = (uint16_t)matched;
+    if (matched < marker->len) return true;
+    *thread = (struct thread){.frame = thread->frame, .cell = LITERAL_TAIL, .mode = MODE_LITERAL};
+    return machine->rules->n_tools > 0;
+}
+
+static void start_name(const struct machine *machine, struct thread *thread) {
+    *thread = (struct thread){.frame = thread->frame,
+                              .lo = machine->rules->tools,
+                              .hi = machine->rules->tools + machine->rules->n_tools,
+                              .mode = MODE_NAME};
+}
+
+static bool step_literal(const struct machine *machine, struct thread *thread, unsigned char byte) {
+    const struct literal *literal = &machine->rules->literals[thread->cell];
+    if ((unsigned char)machine->rules->words.bytes[literal->text + thread->pos] != byte)
+        return false;
+    if (++thread->pos < literal->len) return true;
+    if (thread->cell == LITERAL_CLOSE)
+        *thread = (struct thread){.frame = thread->frame, .mode = MODE_MORE_CALLS};
+    else
+        start_name(machine, thread);
+    return true;
+}
+
+static bool step_name(struct machine *machine, struct thread *thread, unsigned char byte) {
+    const struct words *words = &machine->rules->words;
+    if (!words_narrow(words, &thread->lo, &thread->hi, thread->pos, byte)) return false;
+    const struct word *word = &words->list[thread->lo];
+    if (++thread->pos < word->len) return true;
+    struct frame frame = machine->frames[thread->frame];
+    uint32_t node = word->value;
+    frame.index++;
+    *thread = (struct thread){
+        .frame = machine_new_frame(machine, frame), .cell = node, .mode = MODE_VALUE};
+    return thread->frame != 0;
+}
+
+static bool step_more_calls(const struct machine *machine, struct thread *thread,
+                            unsigned char byte) {
+    if (machine->frames[thread->frame].index >= machine->rules->max_calls) return false;
+    *thread = (struct thread){
+        .frame = thread->frame, .cell = LITERAL_BETWEEN, .mode = MODE_LITERAL};
+    return step_literal(machine, thread, byte);
+}
+
+/* ---- values ---- */
+
+bool machine_value_done(const struct machine *machine, struct thread *thread) {
+    static const uint8_t modes[] = {[FRAME_ROOT] = MODE_END,
+                                    [FRAME_CALLS] = MODE_LITERAL,
+                                    [FRAME_ARRAY] = MODE_ARRAY_NEXT,
+                                    [FRAME_OBJECT] = MODE_OBJECT_NEXT};
+    const struct frame *frame = &machine->frames[thread->frame];
+    *thread = (struct thread){.frame = thread->frame, .mode = modes[frame->kind]};
+    if (frame->kind == FRAME_CALLS) thread->cell = LITERAL_CLOSE;
+    return true;
+}
+
+static bool step_words(const struct machine *machine, struct thread *thread, unsigned char byte) {
+    const struct words *words = &machine->rules->words;
+    if (!words_narrow(words, &thread->lo, &thread->hi, thread->pos, byte)) return false;
+    thread->pos++;
+    if (thread->hi - thread->lo == 1 && words->list[thread->lo].len == thread->pos)
+        return machine_value_done(machine, thread);
+    return true;
+}
+
+static bool words_complete(const struct machine *machine, const struct thread *thread) {
+    return thread->pos && machine->rules->words.list[thread->lo].len == thread->pos;
+}
+
+/* Characters are counted when they begin. Without a maximum only those up to the minimum count. */
+static bool count_character(const struct cell_string *string, struct thread *thread) {
+    if (string->max != RULES_INFINITE) return thread->count++ < string->max;
+    if (thread->count < string->min) thread->count++;
+    return true;
+}
+
+static bool step_string(const struct machine *machine, struct thread *thread, unsigned char byte) {
+    const struct cell_string *string = &machine->rules->cells[thread->cell].string;
+    bool begins = thread->scan == QUOTED_NORMAL;
+    enum quoted_event event = quoted_step(&thread->scan, &thread->acc, byte);
+    if (event == QUOTED_DEAD) return false;
+    if (event == QUOTED_END)
+        return thread->count >= string->min && machine_value_done(machine, thread);
+    if (event == QUOTED_CHAR) thread->acc = 0;
+    return !begins || count_character(string, thread);
+}
+
+static const struct digits_state *number_state(const struct machine *machine,
+                                               const struct thread *thread) {
+    const struct cell *cell = &machine->rules->cells[thread->cell];
+    return &machine->rules->digits.states[cell->number.automaton + thread->state];
+}
+
+static bool step_number(const struct machine *machine, struct thread *thread, unsigned char byte) {
+    int symbol = digits_symbol(byte);
+    uint16_t next = symbol < 0 ? DIGITS_DEAD : number_state(machine, thread)->next[symbol];
+    thread->state = next;
+    return next != DIGITS_DEAD;
+}
+
+/* ---- arrays ---- */
+
+static const struct cell_array *array_of(const struct machine *machine, const struct frame *frame) {
+    return &machine->rules->cells[frame->cell].array;
+}
+
+static bool may_add_item(const struct machine *machine, const struct frame *frame) {
+    const struct cell_array *array = array_of(machine, frame);
+    return frame->index < array->max &&
+           machine_fits(machine, frame, rules_item(machine->rules, array, frame->index));
+}
+
+/* Items beyond the last that is special or counted are alike. */
+static bool start_item(struct machine *machine, struct thread *thread) {
+    struct frame frame = machine->frames[thread->frame];
+    const struct cell_array *array = array_of(machine, &frame);
+    uint32_t node = rules_item(machine->rules, array, frame.index);
+    if (array->max != RULES_INFINITE || frame.index < array->min || frame.index < array->n_prefix ||
+        frame.index == 0)
+        frame.index++;
+    uint32_t made = frame.index == machine->frames[thread->frame].index
+                        ? thread->frame
+                        : machine_new_frame(machine, frame);
+    *thread = (struct thread){.frame = made, .cell = node, .mode = MODE_VALUE};
+    return made != 0;
+}
+
+static bool open_array(struct machine *machine, struct thread *thread, uint32_t cell) {
+    struct frame frame = {.parent = thread->frame,
+                          .cell = cell,
+                          .depth = (uint16_t)(machine->frames[thread->frame].depth + 1),
+                          .kind = FRAME_ARRAY};
+    uint32_t made = machine_new_frame(machine, frame);
+    *thread = (struct thread){.frame = made, .mode = MODE_ARRAY_FIRST};
+    return made != 0;
+}
+
+static bool close_array(const struct machine *machine, struct thread *thread) {
+    const struct frame *frame = &machine->frames[thread->frame];
+    if (frame->index < array_of(machine, frame)->min) return false;
+    thread->frame = frame->parent;
+    return machine_value_done(machine, thread);
+}
+
+static bool step_array(struct machine *machine, struct thread *thread, unsigned char byte) {
+    if (byte == ']') return close_array(machine, thread);
+    if (byte != ',' || !may_add_item(machine, &machine->frames[thread->frame])) return false;
+    if (!machine->rules->spaced) return start_item(machine, thread);
+    thread->mode = MODE_ARRAY_BLANK;
+    return true;
+}
+
+/* ---- before a value: one thread for each alternative that begins with the byte ---- */
+
+static bool start_cell(struct machine *machine, struct thread *thread, uint32_t index,
+                       unsigned char byte) {
+    const struct cell *cell = &machine->rules->cells[index];
+    *thread = (struct thread){.frame = thread->frame, .cell = index};
+    switch (cell->kind) {
+    case CELL_WORDS:
+        thread->mode = MODE_WORDS;
+        thread->lo = cell->words.first;
+        thread->hi = cell->words.first + cell->words.n;
+        return step_words(machine, thread, byte);
+    case CELL_STRING: thread->mode = MODE_STRING; return byte == '"';
+    case CELL_NUMBER: thread->mode = MODE_NUMBER; return step_number(machine, thread, byte);
+    case CELL_ARRAY: return byte == '[' && open_array(machine, thread, index);
+    default: return byte == '{' && machine_open_object(machine, thread, index);
+    }
+}
+
+static uint32_t step_value(struct machine *machine, const struct thread *thread,
+                           unsigned char byte, struct thread *out, uint32_t room) {
+    const struct rules *rules = machine->rules;
+    const struct node *node = &rules->nodes[thread->cell];
+    uint16_t depth = machine->frames[thread->frame].depth;
+    uint32_t n = 0;
+    if (!(node->first[byte >> 6] >> (byte & 63) & 1)) return 0;
+    for (uint32_t i = 0; i < node->n_cells && n < room; i++) {
+        uint32_t cell = rules->refs[node->cells + i];
+        if (depth + rules->cells[cell].height > RULES_DEPTH) continue;
+        out[n] = *thread;
+        n += start_cell(machine, &out[n], cell, byte);
+    }
+    return n;
+}
+
+/* ---- the step ---- */
+
+/* Numbers, and words that begin others, end where something follows that is not theirs. */
+static bool step_scalar(struct machine *machine, struct thread *thread, unsigned char byte) {
+    struct thread before = *thread;
+    bool complete;
+    if (thread->mode == MODE_WORDS) {
+        if (step_words(machine, thread, byte)) return true;
+        complete = words_complete(machine, &before);
+    } else {
+        if (step_number(machine, thread, byte)) return true;
+        complete = number_state(machine, &before)->distance == 0;
+    }
+    *thread = before;
+    if (!complete || !machine_value_done(machine, thread)) return false;
+    struct thread after;
+    uint32_t n = machine_step(machine, thread, byte, &after, 1);
+    *thread = after;
+    return n == 1;
+}
+
+static bool step_one(struct machine *machine, struct thread *thread, unsigned char byte) {
+    switch (thread->mode) {
+    case MODE_END: return false;
+    case MODE_FREE: return step_free(machine, thread, byte);
+    case MODE_LITERAL: return step_literal(machine, thread, byte);
+    case MODE_NAME: return step_name(machine, thread, byte);
+    case MODE_MORE_CALLS: return step_more_calls(machine, thread, byte);
+    case MODE_WORDS:
+    case MODE_NUMBER: return step_scalar(machine, thread, byte);
+    case MODE_STRING: return step_string(machine, thread, byte);
+    case MODE_ARRAY_NEXT: return step_array(machine, thread, byte);
+    case MODE_ARRAY_BLANK: return byte == ' ' && start_item(machine, thread);
+    case MODE_COLON:
+        thread->mode = machine->rules->spaced ? MODE_VALUE_BLANK : MODE_VALUE;
+        return byte == ':';
+    case MODE_VALUE_BLANK: thread->mode = MODE_VALUE; return byte == ' ';
+    default: return machine_object(machine, thread, byte);
+    }
+}
+
+uint32_t machine_step(struct machine *machine, const struct thread *thread, unsigned char byte,
+                      struct thread *out, uint32_t room) {
+    if (room == 0) return 0;
+    if (thread->mode == MODE_VALUE) return step_value(machine, thread, byte, out, room);
+    *out = *thread;
+    if (thread->mode != MODE_ARRAY_FIRST) return step_one(machine, out, byte);
+    if (byte == ']') return close_array(machine, out);
+    if (!may_add_item(machine, &machine->frames[out->frame]) || !start_item(machine, out)) return 0;
+    struct thread value = *out;
+    return step_value(machine, &value, byte, out, room);
+}
+
+static uint32_t drop_repeated(struct thread *out, uint32_t kept, uint32_t n) {
+    for (uint32_t i = kept; i < n; i++) {
+        uint32_t other = 0;
+        while (other < kept && memcmp(&out[other], &out[i], sizeof *out) != 0) other++;
+        if (other == kept) out[kept++] = out[i];
+    }
+    return kept;
+}
+
+uint32_t machine_step_all(struct machine *machine, const struct thread *threads, uint32_t n,
+                          unsigned char byte, struct thread *out) {
+    uint32_t kept = 0;
+    if (n == 1) return machine_step(machine, threads, byte, out, MACHINE_THREADS);
+    for (uint32_t i = 0; i < n && kept < MACHINE_THREADS; i++) {
+        uint32_t more = machine_step(machine, &threads[i], byte, out + kept, MACHINE_THREADS - kept);
+        kept = drop_repeated(out, kept, kept + more);
+    }
+    return kept;
+}

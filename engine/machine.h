@@ -1,0 +1,106 @@
+/* machine: the step of a running match. Internal to constrained decoding.
+ *
+ * A thread is one way to read the text so far: what it is inside of (mode and its
+ * few numbers), and the frame it returns to. Frames are immutable and linked to
+ * their parents, so that copying a thread copies its whole stack; alternatives
+ * (anyOf) are threads side by side. Every thread can be completed: whatever
+ * leads to a dead end is refused at the step that would enter it.
+ */
+#ifndef ENGINE_MACHINE_H
+#define ENGINE_MACHINE_H
+
+#include "engine/rules.h"
+
+#define MACHINE_THREADS 64 /* alternatives beyond these are dropped; the others remain exact */
+#define MACHINE_SEEN    256 /* further members of one object */
+
+enum mode {
+    MODE_END,          /* complete; nothing follows */
+    MODE_FREE,         /* auto: text outside a call; state: matched bytes of the marker */
+    MODE_LITERAL,      /* cell: literal_kind; pos */
+    MODE_NAME,         /* a tool's name; lo, hi, pos */
+    MODE_MORE_CALLS,   /* after a call */
+    MODE_VALUE,        /* before a value; cell: node */
+    MODE_WORDS,        /* lo, hi, pos */
+    MODE_STRING,       /* scan, acc, count */
+    MODE_NUMBER,       /* state */
+    MODE_ARRAY_FIRST,  /* after [ */
+    MODE_ARRAY_NEXT,   /* after an item */
+    MODE_ARRAY_BLANK,  /* after , */
+    MODE_OBJECT_FIRST, /* after { */
+    MODE_OBJECT_NEXT,  /* after a member */
+    MODE_KEY_BLANK,    /* after , */
+    MODE_KEY_QUOTE,
+    MODE_KEY_WORDS,    /* a declared key; lo, hi, pos */
+    MODE_KEY_OPEN,     /* any key; lo, hi, pos among the declared, scan, acc, hash */
+    MODE_COLON,        /* cell: node of the value */
+    MODE_VALUE_BLANK   /* cell: node */
+};
+
+struct thread {
+    uint64_t hash;        /* of the key so far */
+    uint32_t frame;
+    uint32_t cell;
+    uint32_t lo, hi, pos;
+    uint32_t count;       /* characters of the string, as far as they matter */
+    uint32_t acc;
+    uint16_t state;
+    uint8_t mode, scan;
+};
+
+enum frame_kind { FRAME_ROOT, FRAME_CALLS, FRAME_ARRAY, FRAME_OBJECT, FRAME_SEEN };
+
+struct frame {
+    uint64_t hash;   /* of this frame and all below: equal states have equal hashes */
+    uint32_t parent; /* seen: the key before */
+    uint32_t cell;
+    uint32_t index;  /* object: the next property; array, calls: how many were begun */
+    uint32_t seen;   /* object: keys of further members, a list of FRAME_SEEN; 0: none */
+    uint32_t count;  /* object: further members */
+    uint16_t depth;
+    uint8_t kind;
+};
+
+struct machine {
+    const struct rules *rules;
+    struct frame *frames; /* frames[0] is the root */
+    uint32_t n, cap;
+    bool failed;          /* memory ran out: threads may have been lost */
+};
+
+bool machine_init(struct machine *machine, const struct rules *rules);
+void machine_free(struct machine *machine);
+/* The thread every match starts with. False when memory runs out. */
+bool machine_start(struct machine *machine, struct thread *thread);
+
+/* One byte. Writes at most `room` threads to out; 0: the byte is not allowed. */
+uint32_t machine_step(struct machine *machine, const struct thread *thread, unsigned char byte,
+                      struct thread *out, uint32_t room);
+/* The same for n threads side by side, results without repetitions, at most MACHINE_THREADS. */
+uint32_t machine_step_all(struct machine *machine, const struct thread *threads, uint32_t n,
+                          unsigned char byte, struct thread *out);
+
+/* May the text end where the thread stands? */
+bool machine_may_end(const struct machine *machine, const struct thread *thread);
+/* Bytes of the shortest completion. */
+uint32_t machine_shortest(const struct machine *machine, const struct thread *thread);
+/* A superset of the bytes that may follow. */
+void machine_first(const struct machine *machine, const struct thread *thread, uint64_t set[4]);
+/* Equal for threads from which the same texts follow; no two others are likely to share it. */
+uint64_t machine_hash(const struct machine *machine, const struct thread *thread);
+/* Drops frames that none of the threads needs. */
+void machine_collect(struct machine *machine, struct thread *threads, uint32_t n);
+
+/* ---- machine_object.c ---- */
+uint32_t machine_new_frame(struct machine *machine, struct frame frame); /* 0: no memory */
+bool machine_value_done(const struct machine *machine, struct thread *thread);
+bool machine_open_object(struct machine *machine, struct thread *thread, uint32_t cell);
+bool machine_object(struct machine *machine, struct thread *thread, unsigned char byte);
+bool machine_fits(const struct machine *machine, const struct frame *frame, uint32_t node);
+/* May property `index` be the next member? */
+bool machine_property(const struct machine *machine, const struct frame *frame, uint32_t index);
+/* May further members follow now? */
+bool machine_additional(const struct machine *machine, const struct frame *frame);
+uint32_t machine_object_shortest(const struct machine *machine, const struct thread *thread);
+
+#endif

@@ -1,0 +1,250 @@
+#include "engine/rules.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/vector.h"
+
+enum rules_status rules_add_node(struct rules *rules, uint32_t *out) {
+    if (rules->n_nodes >= RULES_MAX_NODES) return RULES_TOO_LARGE;
+    if (!vector_reserve((void **)&rules->nodes, &rules->cap_nodes, rules->n_nodes + 1,
+                        sizeof *rules->nodes))
+        return RULES_MEMORY;
+    *out = rules->n_nodes++;
+    rules->nodes[*out] = (struct node){.shortest = RULES_INFINITE};
+    return RULES_OK;
+}
+
+enum rules_status rules_add_cell(struct rules *rules, const struct cell *cell, uint32_t *out) {
+    if (rules->n_cells >= RULES_MAX_CELLS) return RULES_TOO_LARGE;
+    if (!vector_reserve((void **)&rules->cells, &rules->cap_cells, rules->n_cells + 1,
+                        sizeof *rules->cells))
+        return RULES_MEMORY;
+    *out = rules->n_cells++;
+    rules->cells[*out] = *cell;
+    rules->cells[*out].shortest = RULES_INFINITE;
+    return RULES_OK;
+}
+
+enum rules_status rules_add_refs(struct rules *rules, const uint32_t *refs, uint32_t n,
+                                 uint32_t *out) {
+    if (n > RULES_MAX_REFS - rules->n_refs) return RULES_TOO_LARGE;
+    if (!vector_reserve((void **)&rules->refs, &rules->cap_refs, rules->n_refs + n,
+                        sizeof *rules->refs))
+        return RULES_MEMORY;
+    if (n) memcpy(rules->refs + rules->n_refs, refs, n * sizeof *refs);
+    *out = rules->n_refs;
+    rules->n_refs += n;
+    return RULES_OK;
+}
+
+enum rules_status rules_add_props(struct rules *rules, const struct prop *props, uint32_t n,
+                                  uint32_t *out) {
+    if (n > RULES_MAX_PROPS - rules->n_props) return RULES_TOO_LARGE;
+    if (!vector_reserve((void **)&rules->props, &rules->cap_props, rules->n_props + n,
+                        sizeof *rules->props))
+        return RULES_MEMORY;
+    memcpy(rules->props + rules->n_props, props, n * sizeof *props);
+    *out = rules->n_props;
+    rules->n_props += n;
+    return RULES_OK;
+}
+
+void rules_free(struct rules *rules) {
+    free(rules->nodes);
+    free(rules->cells);
+    free(rules->props);
+    free(rules->refs);
+    free(rules->fallback);
+    words_free(&rules->words);
+    digits_free(&rules->digits);
+    *rules = (struct rules){0};
+}
+
+uint32_t rules_sum(uint32_t a, uint32_t b) {
+    if (a == RULES_INFINITE || b == RULES_INFINITE) return RULES_INFINITE;
+    return b > RULES_LONGEST - a ? RULES_LONGEST : a + b;
+}
+
+static uint32_t times(uint32_t n, uint32_t length) {
+    if (n == 0) return 0;
+    if (length == RULES_INFINITE) return RULES_INFINITE;
+    uint64_t product = (uint64_t)n * length;
+    return product > RULES_LONGEST ? RULES_LONGEST : (uint32_t)product;
+}
+
+/* ---- lengths and heights: the least solution, from infinity downwards ---- */
+
+uint32_t rules_item(const struct rules *rules, const struct cell_array *array, uint32_t index) {
+    return index < array->n_prefix ? rules->refs[array->prefix + index] : array->rest;
+}
+
+static uint32_t item_length(const struct rules *rules, uint32_t node) {
+    return node == RULES_NONE ? RULES_INFINITE : rules->nodes[node].shortest;
+}
+
+uint32_t rules_array_rest(const struct rules *rules, const struct cell_array *array,
+                          uint32_t count) {
+    uint32_t total = 1, comma = rules->spaced ? 2 : 1, i = count;
+    for (; i < array->min && i < array->n_prefix; i++)
+        total = rules_sum(total, rules_sum(i ? comma : 0,
+                                           item_length(rules, rules->refs[array->prefix + i])));
+    if (i >= array->min) return total;
+    uint32_t each = rules_sum(comma, item_length(rules, array->rest));
+    total = rules_sum(total, times(array->min - i, each));
+    return i == 0 && total != RULES_INFINITE && total != RULES_LONGEST ? total - comma : total;
+}
+
+static uint16_t tallest(uint16_t height, const struct rules *rules, uint32_t node) {
+    if (node == RULES_NONE) return height;
+    return rules->nodes[node].height > height ? rules->nodes[node].height : height;
+}
+
+static void measure_array(const struct rules *rules, struct cell *cell) {
+    const struct cell_array *array = &cell->array;
+    uint16_t height = 0;
+    cell->shortest = array->min > array->max
+                         ? RULES_INFINITE
+                         : rules_sum(1, rules_array_rest(rules, array, 0));
+    for (uint32_t i = 0; i < array->min && i < array->n_prefix; i++)
+        height = tallest(height, rules, rules->refs[array->prefix + i]);
+    if (array->min > array->n_prefix) height = tallest(height, rules, array->rest);
+    cell->height = (uint16_t)(height + 1);
+}
+
+static uint32_t member_length(const struct rules *rules, const struct prop *prop) {
+    return rules_sum(prop->key_len + (rules->spaced ? 2 : 1), rules->nodes[prop->node].shortest);
+}
+
+static void measure_object(const struct rules *rules, struct cell *cell) {
+    uint32_t length = 2, comma = rules->spaced ? 2 : 1, members = 0;
+    uint16_t height = 0;
+    for (uint32_t i = 0; i < cell->object.n_props; i++) {
+        const struct prop *prop = &rules->props[cell->object.props + i];
+        if (!prop->required) continue;
+        length = rules_sum(length, rules_sum(members++ ? comma : 0, member_length(rules, prop)));
+        height = tallest(height, rules, prop->node);
+    }
+    cell->shortest = length;
+    cell->height = (uint16_t)(height + 1);
+}
+
+static uint32_t shortest_word(const struct rules *rules, const struct cell_words *list) {
+    uint32_t shortest = RULES_INFINITE;
+    for (uint32_t i = list->first; i < list->first + list->n; i++)
+        if (rules->words.list[i].len < shortest) shortest = rules->words.list[i].len;
+    return shortest;
+}
+
+static void measure_cell(const struct rules *rules, struct cell *cell) {
+    switch (cell->kind) {
+    case CELL_WORDS: cell->shortest = shortest_word(rules, &cell->words); break;
+    case CELL_STRING:
+        cell->shortest = cell->string.min > cell->string.max ? RULES_INFINITE
+                                                             : rules_sum(2, cell->string.min);
+        break;
+    case CELL_NUMBER:
+        cell->shortest = rules->digits.states[cell->number.automaton].distance;
+        break;
+    case CELL_ARRAY: measure_array(rules, cell); break;
+    default: measure_object(rules, cell); break;
+    }
+}
+
+static bool measure_node(struct rules *rules, struct node *node) {
+    uint32_t shortest = node->shortest;
+    uint16_t height = shortest == RULES_INFINITE ? UINT16_MAX : node->height;
+    for (uint32_t i = 0; i < node->n_cells; i++) {
+        struct cell *cell = &rules->cells[rules->refs[node->cells + i]];
+        measure_cell(rules, cell);
+        if (cell->shortest == RULES_INFINITE) continue;
+        if (cell->shortest < shortest) shortest = cell->shortest;
+        if (cell->height < height) height = cell->height;
+    }
+    bool changed = shortest != node->shortest || height != node->height;
+    if (shortest == RULES_INFINITE) return false;
+    node->shortest = shortest;
+    node->height = height;
+    return changed;
+}
+
+bool rules_measure(struct rules *rules) {
+    for (int pass = 0; pass < 200; pass++) { /* nodes come after those that use them */
+        bool changed = false;
+        for (uint32_t i = rules->n_nodes; i-- > 0;)
+            changed |= measure_node(rules, &rules->nodes[i]);
+        if (!changed) return true;
+    }
+    return false;
+}
+
+/* ---- pruning ---- */
+
+static bool satisfiable(const struct rules *rules, uint32_t node) {
+    return node != RULES_NONE && rules->nodes[node].shortest != RULES_INFINITE;
+}
+
+static void prune_array(struct rules *rules, struct cell_array *array) {
+    if (!satisfiable(rules, array->rest)) array->rest = RULES_NONE;
+    if (array->rest == RULES_NONE && array->n_prefix < array->max) array->max = array->n_prefix;
+    for (uint32_t i = 0; i < array->n_prefix && i < array->max; i++)
+        if (!satisfiable(rules, rules->refs[array->prefix + i])) array->max = i;
+}
+
+static void prune_object(struct rules *rules, struct cell_object *object) {
+    uint32_t comma = rules->spaced ? 2 : 1, next = object->n_props, rest = 1;
+    if (!satisfiable(rules, object->additional)) object->additional = RULES_NONE;
+    for (uint32_t i = object->n_props + 1; i-- > 0;) {
+        struct prop *prop = &rules->props[object->props + i];
+        if (i < object->n_props) {
+            prop->alive = satisfiable(rules, prop->node);
+            if (prop->required) {
+                next = i;
+                rest = rules_sum(rest, rules_sum(comma, member_length(rules, prop)));
+            }
+        }
+        prop->next_required = next;
+        prop->rest = rest;
+    }
+}
+
+static void set_first(struct node *node, unsigned char byte) {
+    node->first[byte >> 6] |= 1ull << (byte & 63);
+}
+
+static void first_bytes(const struct rules *rules, struct node *node, const struct cell *cell) {
+    static const char digits[] = "0123456789-";
+    switch (cell->kind) {
+    case CELL_WORDS:
+        for (uint32_t i = 0; i < cell->words.n; i++)
+            set_first(node, (unsigned char)*word_text(&rules->words, cell->words.first + i));
+        break;
+    case CELL_STRING: set_first(node, '"'); break;
+    case CELL_NUMBER:
+        for (const char *at = digits; *at; at++)
+            if (rules->digits.states[cell->number.automaton]
+                    .next[digits_symbol((unsigned char)*at)] != DIGITS_DEAD)
+                set_first(node, (unsigned char)*at);
+        break;
+    case CELL_ARRAY: set_first(node, '['); break;
+    default: set_first(node, '{'); break;
+    }
+}
+
+void rules_prune(struct rules *rules) {
+    for (uint32_t i = 0; i < rules->n_cells; i++) {
+        struct cell *cell = &rules->cells[i];
+        if (cell->kind == CELL_ARRAY) prune_array(rules, &cell->array);
+        if (cell->kind == CELL_OBJECT) prune_object(rules, &cell->object);
+    }
+    for (uint32_t i = 0; i < rules->n_nodes; i++) {
+        struct node *node = &rules->nodes[i];
+        uint32_t kept = 0, *refs = rules->refs + node->cells;
+        for (uint32_t c = 0; c < node->n_cells; c++) {
+            if (rules->cells[refs[c]].shortest == RULES_INFINITE) continue;
+            first_bytes(rules, node, &rules->cells[refs[c]]);
+            refs[kept++] = refs[c];
+        }
+        node->n_cells = kept;
+    }
+}

@@ -1,0 +1,135 @@
+/* rules: a compiled grammar as flat tables. Internal to constrained decoding.
+ *
+ * A node is a set of alternatives (cells); a cell describes values of one JSON
+ * type. Nodes refer to each other by index, so recursion costs nothing. Built by
+ * the schema compiler, completed by rules_finish, then immutable.
+ */
+#ifndef ENGINE_RULES_H
+#define ENGINE_RULES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/digits.h"
+#include "engine/words.h"
+
+#define RULES_NONE     UINT32_MAX
+#define RULES_INFINITE UINT32_MAX       /* shortest: nothing satisfies it; max: no limit */
+#define RULES_LONGEST  (UINT32_MAX - 1) /* finite lengths saturate here */
+#define RULES_DEPTH    48               /* values nest at most this deep */
+#define RULES_MAX_NODES (1u << 17)
+#define RULES_MAX_CELLS (1u << 18)
+#define RULES_MAX_REFS  (1u << 20)
+#define RULES_MAX_PROPS (1u << 20)
+
+enum cell_kind { CELL_WORDS, CELL_STRING, CELL_NUMBER, CELL_ARRAY, CELL_OBJECT };
+
+struct cell_words { /* whole JSON texts: true, enum values, ... */
+    uint32_t first, n; /* a sorted list in `words` */
+};
+struct cell_string {
+    uint32_t min, max; /* code points; RULES_INFINITE */
+};
+struct cell_number {
+    uint32_t automaton; /* in `digits` */
+};
+struct cell_array {
+    uint32_t min, max;        /* items; RULES_INFINITE */
+    uint32_t prefix, n_prefix; /* nodes of the first items: refs[prefix..] */
+    uint32_t rest;            /* node of the others; RULES_NONE if n_prefix is all there may be */
+};
+struct cell_object {
+    uint32_t props, n_props; /* props[props..props + n_props], then a sentinel; schema order */
+    uint32_t keys;           /* words: key as JSON text with both the closing quote, value = property */
+    uint32_t names;          /* words: decoded keys, value = property; n_props each */
+    uint32_t additional;     /* node of further members, RULES_NONE if there are none */
+};
+
+struct cell {
+    uint8_t kind;
+    uint16_t height;   /* how deep its smallest value nests; 0 for scalars */
+    uint32_t shortest; /* bytes */
+    union {
+        struct cell_words words;
+        struct cell_string string;
+        struct cell_number number;
+        struct cell_array array;
+        struct cell_object object;
+    };
+};
+
+struct prop {
+    uint32_t node;
+    uint32_t key_len;       /* bytes of the key as JSON text, quotes included */
+    bool required;
+    bool alive;             /* its node can be satisfied */
+    uint32_t next_required; /* index of the first required property from here on, or n_props */
+    uint32_t rest;          /* bytes after a value to complete the object from here on */
+};
+
+struct node {
+    uint32_t cells, n_cells; /* refs[cells..] */
+    uint32_t shortest;
+    uint16_t height;
+    uint64_t first[4]; /* bytes a value may begin with */
+};
+
+/* Fixed text between values. */
+struct literal {
+    uint32_t text, len; /* in `words.bytes` */
+};
+
+enum literal_kind {
+    LITERAL_HEAD,    /* open and the call up to the name */
+    LITERAL_TAIL,    /* the same without open (the marker of auto was just read) */
+    LITERAL_CLOSE,   /* from the arguments to the call's end */
+    LITERAL_BETWEEN, /* between calls, then as LITERAL_HEAD */
+    LITERALS
+};
+
+struct rules {
+    struct node *nodes;
+    struct cell *cells;
+    struct prop *props;
+    uint32_t *refs;
+    uint32_t n_nodes, n_cells, n_props, n_refs;
+    uint32_t cap_nodes, cap_cells, cap_props, cap_refs;
+    struct words words;
+    struct digits digits;
+    bool spaced;
+    uint32_t root; /* node of the value; RULES_NONE for calls */
+
+    /* calls */
+    bool automatic;
+    uint32_t max_calls;
+    uint32_t tools, n_tools; /* words: NAME", "arguments": , value = node */
+    struct literal literals[LITERALS];
+    struct literal marker;   /* auto: what starts a call */
+    uint16_t *fallback;      /* auto: KMP failure function of the marker */
+};
+
+enum rules_status { RULES_OK, RULES_MEMORY, RULES_TOO_LARGE };
+
+/* Append; index through *out. */
+enum rules_status rules_add_node(struct rules *rules, uint32_t *out);
+enum rules_status rules_add_cell(struct rules *rules, const struct cell *cell, uint32_t *out);
+enum rules_status rules_add_refs(struct rules *rules, const uint32_t *refs, uint32_t n,
+                                 uint32_t *out);
+enum rules_status rules_add_props(struct rules *rules, const struct prop *props, uint32_t n,
+                                  uint32_t *out);
+void rules_free(struct rules *rules);
+
+/* Computes what depends on all nodes: lengths, heights, which properties and alternatives can be
+ * satisfied at all. False when that takes too long. */
+bool rules_measure(struct rules *rules);
+/* Cuts off what can't be satisfied and fills the derived fields; after rules_measure. */
+void rules_prune(struct rules *rules);
+
+/* Bytes of the shortest completion of an array that has `count` items (after a value or "["). */
+uint32_t rules_array_rest(const struct rules *rules, const struct cell_array *array,
+                          uint32_t count);
+uint32_t rules_item(const struct rules *rules, const struct cell_array *array, uint32_t index);
+/* Saturating sum; RULES_INFINITE absorbs. */
+uint32_t rules_sum(uint32_t a, uint32_t b);
+
+#endif

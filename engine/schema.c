@@ -1,0 +1,204 @@
+#include "engine/schema.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/hash.h"
+#include "engine/schema_part.h"
+#include "engine/vector.h"
+
+enum { JSON_DEPTH = 256 };
+
+/* ---- conjunctions ---- */
+
+static uint32_t sort_terms(uint32_t *terms, uint32_t n) {
+    uint32_t kept = 0;
+    for (uint32_t i = 1; i < n; i++) {
+        uint32_t term = terms[i], at = i;
+        for (; at > 0 && terms[at - 1] > term; at--) terms[at] = terms[at - 1];
+        terms[at] = term;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        if (kept == 0 || terms[kept - 1] != terms[i]) terms[kept++] = terms[i];
+    return kept;
+}
+
+static uint32_t add_set(struct schema *schema, const uint32_t *terms, uint32_t n) {
+    struct schema_set set = {.first = schema->n_terms, .n = n};
+    if (!vector_reserve((void **)&schema->terms, &schema->cap_terms, schema->n_terms + n,
+                        sizeof *terms) ||
+        !vector_reserve((void **)&schema->sets, &schema->cap_sets, schema->n_sets + 1,
+                        sizeof *schema->sets))
+        return schema_fail(schema, RULES_MEMORY), RULES_NONE;
+    enum rules_status status = rules_add_node(schema->rules, &set.node);
+    if (status != RULES_OK) return schema_fail(schema, status), RULES_NONE;
+    if (n) memcpy(schema->terms + schema->n_terms, terms, n * sizeof *terms);
+    schema->n_terms += n;
+    schema->sets[schema->n_sets] = set;
+    return schema->n_sets++;
+}
+
+uint32_t schema_node(struct schema *schema, uint32_t *terms, uint32_t n) {
+    n = sort_terms(terms, n);
+    uint64_t hash = hash_bytes(3, terms, n * sizeof *terms);
+    uint32_t probe = 0;
+    struct schema_slot *slot;
+    const struct schema_set *set;
+    do {
+        slot = schema_map_slot(&schema->set_map, hash, &probe);
+        if (!slot) return schema_fail(schema, RULES_MEMORY), RULES_NONE;
+        set = slot->value == RULES_NONE ? NULL : &schema->sets[slot->value];
+    } while (set && (set->n != n || (n && memcmp(schema->terms + set->first, terms,
+                                                 n * sizeof *terms) != 0)));
+    if (set) return set->node;
+    uint32_t added = add_set(schema, terms, n);
+    if (added == RULES_NONE) return RULES_NONE;
+    slot->value = added;
+    return schema->sets[added].node;
+}
+
+uint32_t schema_nothing(struct schema *schema) {
+    static const struct json nothing = {.type = JSON_FALSE};
+    uint32_t part = schema_part_of(schema, &nothing), term;
+    if (part == RULES_NONE) return RULES_NONE;
+    term = term_of(part, 0);
+    return schema_node(schema, &term, 1);
+}
+
+bool schema_add_duty(struct schema *schema, uint32_t *terms, uint32_t n, uint32_t part) {
+    if (!vector_reserve((void **)&schema->duties, &schema->cap_duties, schema->n_duties + 1,
+                        sizeof *schema->duties))
+        return schema_fail(schema, RULES_MEMORY);
+    struct schema_duty duty = {.node = schema_node(schema, terms, n), .part = part};
+    schema->duties[schema->n_duties++] = duty;
+    return duty.node != RULES_NONE;
+}
+
+/* ---- nodes ---- */
+
+/* All whole texts of a node form one list. */
+static bool add_words_cell(struct schema *schema, struct alternatives *out) {
+    struct words *words = &schema->rules->words;
+    struct cell cell = {.kind = CELL_WORDS, .words = {.first = words->n}};
+    if (out->words.n == 0) return true;
+    for (uint32_t i = 0; i < out->words.n; i++)
+        if (!words_add(words, word_text(&out->words, i), out->words.list[i].len, 0))
+            return schema_fail(schema, RULES_TOO_LARGE);
+    cell.words.n = words_sort(words, cell.words.first);
+    if (cell.words.n == 0) return schema_fail(schema, RULES_MEMORY);
+    return schema_add_cell(schema, out, &cell);
+}
+
+static bool fill_node(struct schema *schema, struct schema_set set, struct alternatives *out) {
+    uint32_t first;
+    uint32_t *terms = malloc((set.n + 1) * sizeof *terms);
+    if (!terms) return schema_fail(schema, RULES_MEMORY);
+    memcpy(terms, schema->terms + set.first, set.n * sizeof *terms);
+    bool done = schema_expand(schema, terms, set.n, out) && add_words_cell(schema, out);
+    free(terms);
+    if (!done) return false;
+    enum rules_status status = rules_add_refs(schema->rules, out->cells, out->n, &first);
+    if (status != RULES_OK) return schema_fail(schema, status);
+    schema->rules->nodes[set.node].cells = first;
+    schema->rules->nodes[set.node].n_cells = out->n;
+    return true;
+}
+
+static bool compile_sets(struct schema *schema) {
+    struct alternatives out = {0};
+    bool done = true;
+    for (; done && schema->compiled < schema->n_sets; schema->compiled++) {
+        out.n = out.words.n = out.words.n_bytes = 0;
+        done = fill_node(schema, schema->sets[schema->compiled], &out);
+    }
+    free(out.cells);
+    words_free(&out.words);
+    return done;
+}
+
+/* ---- the document ---- */
+
+/* An object, which a tool's arguments must be, besides what the schema says. */
+static uint32_t root_node(struct schema *schema) {
+    static const struct json type = {.type = JSON_STRING, .len = 6, .text = "object"};
+    static struct json *const items[] = {(struct json *)&type};
+    static const struct json_key keys[] = {{.text = "type", .len = 4}};
+    static const struct json object = {
+        .type = JSON_OBJECT, .len = 1, .items = items, .keys = keys};
+    uint32_t terms[2], n = 0;
+    if (schema->root) terms[n++] = term_of(schema_part_of(schema, schema->root), 0);
+    if (schema->options.object || !schema->root) {
+        uint32_t part = schema_part_of(schema, &object);
+        if (part == RULES_NONE) return RULES_NONE;
+        terms[n++] = term_of(part, 0);
+    }
+    return schema_node(schema, terms, n);
+}
+
+static bool names_old_draft(const struct json *root) {
+    static const char *const old[] = {"draft-03", "draft-04", "draft-06", "draft-07"};
+    const struct json *dialect = json_get(root, "$schema");
+    if (!dialect || dialect->type != JSON_STRING) return false;
+    for (size_t i = 0; i < sizeof old / sizeof *old; i++)
+        if (memmem(dialect->text, dialect->len, old[i], strlen(old[i]))) return true;
+    return false;
+}
+
+static bool parse(struct schema *schema, const char *text, size_t len) {
+    struct error error = {0};
+    if (!text) return true;
+    schema->doc = json_parse(text, len, JSON_DEPTH, &error);
+    if (!schema->doc && error.code == ERROR_OUT_OF_MEMORY) return schema_fail(schema, RULES_MEMORY);
+    if (!schema->doc)
+        return error_at(schema->error, ERROR_INVALID_PARAMS, schema->options.place,
+                        "the schema is not JSON: %s", error.message);
+    schema->root = json_root(schema->doc);
+    schema->old = names_old_draft(schema->root);
+    return schema_check(schema, schema->root);
+}
+
+struct schema *schema_compile(const char *text, size_t len, const struct schema_options *options,
+                              struct rules *rules, uint32_t *node, struct error *error) {
+    struct schema *schema = calloc(1, sizeof *schema);
+    if (!schema) return error_set(error, ERROR_OUT_OF_MEMORY, "compiling a schema"), NULL;
+    schema->options = *options;
+    snprintf(schema->place, sizeof schema->place, "%s", options->place);
+    schema->options.place = schema->place;
+    schema->rules = rules;
+    schema->error = error;
+    bool done = parse(schema, text, len) && (*node = root_node(schema)) != RULES_NONE &&
+                compile_sets(schema);
+    schema->root_node = done ? *node : RULES_NONE;
+    if (done) return schema;
+    schema_free(schema);
+    return NULL;
+}
+
+bool schema_settle(const struct schema *schema, const struct rules *rules, struct error *error) {
+    struct schema *self = (struct schema *)schema; /* only its error sink changes */
+    self->error = error;
+    for (uint32_t i = 0; i < schema->n_duties; i++)
+        if (rules->nodes[schema->duties[i].node].shortest != RULES_INFINITE)
+            return schema_refuse(self, schema->duties[i].part, KW_ONE_OF,
+                                 "its branches are not provably disjoint");
+    const struct node *root = &rules->nodes[schema->root_node];
+    if (root->shortest != RULES_INFINITE && root->height <= RULES_DEPTH) return true;
+    error_at(error, ERROR_SCHEMA_UNSUPPORTED, schema->options.place, "nothing satisfies the schema");
+    snprintf(error->reason, sizeof error->reason, "unsatisfiable");
+    return false;
+}
+
+void schema_free(struct schema *schema) {
+    if (!schema) return;
+    json_free(schema->doc);
+    free(schema->parts);
+    free(schema->members);
+    free(schema->sets);
+    free(schema->terms);
+    free(schema->duties);
+    free(schema->part_map.slots);
+    free(schema->set_map.slots);
+    buf_free(&schema->text);
+    free(schema);
+}

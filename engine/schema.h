@@ -1,0 +1,39 @@
+/* schema: JSON Schema, compiled to rules. Internal to constrained decoding.
+ *
+ * The unit is the part: one subschema of the document, its keywords found once.
+ * What a place of the instance must satisfy is a conjunction of parts (a set), and
+ * a conjunction is compiled to a node: its disjunctions (anyOf, oneOf) are
+ * multiplied out into bundles of parts without alternatives, and a bundle gives
+ * one cell for each JSON type. Members and items of a bundle are conjunctions
+ * again, found by set equality, so that recursion ends. Whatever can't be
+ * honoured exactly is refused by path and keyword.
+ *
+ * Files: schema.c (conjunctions, entry point), schema_part.c (keywords), schema_ref.c (where $ref
+ * leads), schema_check.c (well-formedness), schema_bundle.c (disjunctions), schema_overlap.c (are
+ * branches disjoint), schema_instance.c (values against parts), schema_cell.c and schema_object.c
+ * (cells).
+ */
+#ifndef ENGINE_SCHEMA_H
+#define ENGINE_SCHEMA_H
+
+#include "base/buf.h"
+#include "engine/rules.h"
+
+struct schema_options {
+    bool closed;          /* objects without additionalProperties have no further members */
+    bool object;          /* the value must be an object */
+    unsigned depth;       /* of nested subschemas */
+    const char *place;    /* prefix of error paths, e.g. "tools[3].parameters"; may be "" */
+};
+
+/* Compiles text (json == NULL: a schema with nothing but an object without members) and appends its
+ * nodes to rules; *node is the root's. On failure rules may hold half of it. Not measured yet: the
+ * caller runs rules_measure over everything, then schema_settle. */
+struct schema;
+struct schema *schema_compile(const char *text, size_t len, const struct schema_options *options,
+                              struct rules *rules, uint32_t *node, struct error *error);
+/* After rules_measure: is the root satisfiable, are the branches of every oneOf disjoint? */
+bool schema_settle(const struct schema *schema, const struct rules *rules, struct error *error);
+void schema_free(struct schema *schema);
+
+#endif

@@ -1,0 +1,225 @@
+#include <string.h>
+
+#include "engine/json_write.h"
+#include "engine/schema_part.h"
+#include "engine/vector.h"
+
+static const struct json *part_get(const struct schema *schema, const struct bundle *bundle,
+                                   uint32_t i, enum schema_keyword keyword) {
+    return schema_get(schema, term_part(bundle->terms[i]), keyword);
+}
+
+/* A count may be spelled 3, 3.0 or 3e0; past the 32 bits it saturates. */
+static uint32_t read_count(const struct json *number) {
+    uint32_t low = 0, high = RULES_LONGEST;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        char text[16];
+        int len = 0;
+        for (uint32_t rest = middle, unit = 1000000000; unit; unit /= 10)
+            text[len++] = (char)('0' + rest / unit % 10);
+        char *from = text;
+        while (len > 1 && *from == '0') from++, len--;
+        if (json_number_compare(from, (size_t)len, number->text, number->len) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static uint32_t quick_count(const struct json *number) {
+    uint32_t value = 0;
+    if (number->len > 9) return read_count(number);
+    for (uint32_t i = 0; i < number->len; i++) {
+        if (number->text[i] < '0' || number->text[i] > '9') return read_count(number);
+        value = value * 10 + (uint32_t)(number->text[i] - '0');
+    }
+    return value;
+}
+
+uint32_t schema_max_of(const struct schema *schema, const struct bundle *bundle,
+                       enum schema_keyword keyword) {
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        const struct json *value = part_get(schema, bundle, i, keyword);
+        uint32_t count = value ? quick_count(value) : 0;
+        if (count > most) most = count;
+    }
+    return most;
+}
+
+uint32_t schema_min_of(const struct schema *schema, const struct bundle *bundle,
+                       enum schema_keyword keyword) {
+    uint32_t least = RULES_INFINITE;
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        const struct json *value = part_get(schema, bundle, i, keyword);
+        uint32_t count = value ? quick_count(value) : RULES_INFINITE;
+        if (count == RULES_LONGEST) count = RULES_INFINITE;
+        if (count < least) least = count;
+    }
+    return least;
+}
+
+/* ---- alternatives ---- */
+
+static bool same_cell(const struct cell *a, const struct cell *b) {
+    if (a->kind != b->kind) return false;
+    if (a->kind == CELL_STRING)
+        return a->string.min == b->string.min && a->string.max == b->string.max;
+    return a->kind == CELL_NUMBER && a->number.automaton == b->number.automaton;
+}
+
+bool schema_add_cell(struct schema *schema, struct alternatives *out, const struct cell *cell) {
+    uint32_t index;
+    for (uint32_t i = 0; i < out->n; i++)
+        if (same_cell(&schema->rules->cells[out->cells[i]], cell)) return true;
+    enum rules_status status = rules_add_cell(schema->rules, cell, &index);
+    if (status != RULES_OK) return schema_fail(schema, status);
+    if (!vector_reserve((void **)&out->cells, &out->cap, out->n + 1, sizeof *out->cells))
+        return schema_fail(schema, RULES_MEMORY);
+    out->cells[out->n++] = index;
+    return true;
+}
+
+bool schema_add_word(struct schema *schema, struct alternatives *out, const char *text,
+                     size_t len) {
+    if (len > UINT32_MAX || !words_add(&out->words, text, (uint32_t)len, 0))
+        return schema_fail(schema, RULES_MEMORY);
+    return true;
+}
+
+/* ---- enum and const ---- */
+
+/* The shortest list of values the bundle is limited to; *single: a const. */
+static const struct json *find_values(const struct schema *schema, const struct bundle *bundle,
+                                      bool *single) {
+    const struct json *best = NULL;
+    *single = false;
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        const struct json *value = part_get(schema, bundle, i, KW_CONST);
+        const struct json *list = part_get(schema, bundle, i, KW_ENUM);
+        if (value) return *single = true, value;
+        if (list && (!best || list->len < best->len)) best = list;
+    }
+    return best;
+}
+
+static bool add_value(struct schema *schema, const struct bundle *bundle,
+                      const struct json *value, struct alternatives *out) {
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        uint32_t part = term_part(bundle->terms[i]);
+        bool decided = bundle->terms[i] & TERM_DECIDED; /* in a duty: its oneOf must not count */
+        if (decided && schema_get(schema, part, KW_ONE_OF)) continue;
+        enum schema_verdict verdict = schema_allows(schema, part, value);
+        if (verdict == VERDICT_UNKNOWN) return false;
+        if (verdict == VERDICT_NO) return true;
+    }
+    schema->text.len = 0;
+    json_write(&schema->text, value, schema->rules->spaced);
+    if (schema->text.failed) return schema_fail(schema, RULES_MEMORY);
+    return schema_add_word(schema, out, schema->text.bytes, schema->text.len);
+}
+
+static bool add_values(struct schema *schema, const struct bundle *bundle,
+                       const struct json *values, bool single, struct alternatives *out) {
+    schema->source = values;
+    if (single) return add_value(schema, bundle, values, out);
+    for (uint32_t i = 0; i < values->len; i++)
+        if (!add_value(schema, bundle, values->items[i], out)) return false;
+    return true;
+}
+
+/* ---- scalars ---- */
+
+static bool add_string(struct schema *schema, const struct bundle *bundle,
+                       struct alternatives *out) {
+    struct cell cell = {.kind = CELL_STRING};
+    for (uint32_t i = 0; i < bundle->n; i++)
+        if (part_get(schema, bundle, i, KW_PATTERN))
+            return schema_refuse(schema, term_part(bundle->terms[i]), KW_PATTERN,
+                                 "unsupported keyword");
+    cell.string.min = schema_max_of(schema, bundle, KW_MIN_LENGTH);
+    cell.string.max = schema_min_of(schema, bundle, KW_MAX_LENGTH);
+    return schema_add_cell(schema, out, &cell);
+}
+
+/* A bound as minimum and exclusiveMinimum state it (or maximum); the narrower of two wins. */
+static void narrow(const struct json **bound, bool *strict, const struct json *value,
+                   bool value_strict, int direction) {
+    int order = !*bound ? direction
+                        : json_number_compare(value->text, value->len, (*bound)->text,
+                                              (*bound)->len);
+    if (order == 0) *strict |= value_strict;
+    if (order != direction) return;
+    *bound = value;
+    *strict = value_strict;
+}
+
+/* Draft 4 wrote exclusiveMinimum as a boolean beside minimum. */
+static void read_limits(const struct schema *schema, const struct bundle *bundle,
+                        struct digits_facets *facets) {
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        const struct json *low = part_get(schema, bundle, i, KW_MINIMUM);
+        const struct json *above = part_get(schema, bundle, i, KW_EXCLUSIVE_MINIMUM);
+        const struct json *high = part_get(schema, bundle, i, KW_MAXIMUM);
+        const struct json *below = part_get(schema, bundle, i, KW_EXCLUSIVE_MAXIMUM);
+        if (low)
+            narrow(&facets->low, &facets->low_strict, low, above && above->type == JSON_TRUE, 1);
+        if (above && above->type == JSON_NUMBER)
+            narrow(&facets->low, &facets->low_strict, above, true, 1);
+        if (high)
+            narrow(&facets->high, &facets->high_strict, high, below && below->type == JSON_TRUE, -1);
+        if (below && below->type == JSON_NUMBER)
+            narrow(&facets->high, &facets->high_strict, below, true, -1);
+    }
+}
+
+static bool refuse_bound(struct schema *schema, const struct bundle *bundle) {
+    static const uint8_t bounds[] = {KW_MINIMUM, KW_MAXIMUM, KW_EXCLUSIVE_MINIMUM,
+                                     KW_EXCLUSIVE_MAXIMUM};
+    for (uint32_t i = 0; i < bundle->n; i++)
+        for (size_t k = 0; k < sizeof bounds; k++)
+            if (part_get(schema, bundle, i, bounds[k]))
+                return schema_refuse(schema, term_part(bundle->terms[i]), bounds[k],
+                                     "the bound has too many digits");
+    return schema_fail(schema, RULES_TOO_LARGE);
+}
+
+static bool add_number(struct schema *schema, const struct bundle *bundle,
+                       struct alternatives *out) {
+    struct cell cell = {.kind = CELL_NUMBER};
+    struct digits_facets facets = {.integer = !(bundle->types & TYPE_NUMBER)};
+    for (uint32_t i = 0; i < bundle->n; i++)
+        if (part_get(schema, bundle, i, KW_MULTIPLE_OF))
+            return schema_refuse(schema, term_part(bundle->terms[i]), KW_MULTIPLE_OF,
+                                 "unsupported keyword");
+    read_limits(schema, bundle, &facets);
+    switch (digits_find(&schema->rules->digits, &facets, &cell.number.automaton)) {
+    case DIGITS_OK: return schema_add_cell(schema, out, &cell);
+    case DIGITS_EMPTY: return true;
+    case DIGITS_TOO_LONG: return refuse_bound(schema, bundle);
+    default: return schema_fail(schema, RULES_MEMORY);
+    }
+}
+
+bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alternatives *out) {
+    struct cell cell;
+    bool single;
+    const struct json *values = find_values(schema, bundle, &single);
+    if (values) return add_values(schema, bundle, values, single, out);
+    if (bundle->types & TYPE_NULL && !schema_add_word(schema, out, "null", 4)) return false;
+    if (bundle->types & TYPE_BOOLEAN && (!schema_add_word(schema, out, "true", 4) ||
+                                         !schema_add_word(schema, out, "false", 5)))
+        return false;
+    if (bundle->types & (TYPE_INTEGER | TYPE_NUMBER) && !add_number(schema, bundle, out))
+        return false;
+    if (bundle->types & TYPE_STRING && !add_string(schema, bundle, out)) return false;
+    if (bundle->types & TYPE_ARRAY &&
+        !(schema_array(schema, bundle, &cell) && schema_add_cell(schema, out, &cell)))
+        return false;
+    if (bundle->types & TYPE_OBJECT &&
+        !(schema_object(schema, bundle, &cell) && schema_add_cell(schema, out, &cell)))
+        return false;
+    return true;
+}

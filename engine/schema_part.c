@@ -1,0 +1,193 @@
+#include "engine/schema_part.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "engine/hash.h"
+#include "engine/vector.h"
+
+static const char *const names[KW_COUNT] = {
+    [KW_ID] = "$id", [KW_REF] = "$ref", [KW_ANCHOR] = "$anchor", [KW_DEFS] = "$defs",
+    [KW_DYNAMIC_REF] = "$dynamicRef", [KW_RECURSIVE_REF] = "$recursiveRef",
+    [KW_SCHEMA] = "$schema", [KW_ADDITIONAL_ITEMS] = "additionalItems",
+    [KW_ADDITIONAL_PROPERTIES] = "additionalProperties", [KW_ALL_OF] = "allOf",
+    [KW_ANY_OF] = "anyOf", [KW_CONST] = "const", [KW_CONTAINS] = "contains",
+    [KW_DEFINITIONS] = "definitions", [KW_DEPENDENCIES] = "dependencies",
+    [KW_DEPENDENT_REQUIRED] = "dependentRequired", [KW_DEPENDENT_SCHEMAS] = "dependentSchemas",
+    [KW_ELSE] = "else", [KW_ENUM] = "enum", [KW_EXCLUSIVE_MAXIMUM] = "exclusiveMaximum",
+    [KW_EXCLUSIVE_MINIMUM] = "exclusiveMinimum", [KW_FORMAT] = "format", [KW_ID_OLD] = "id",
+    [KW_IF] = "if", [KW_ITEMS] = "items", [KW_MAX_CONTAINS] = "maxContains",
+    [KW_MAX_ITEMS] = "maxItems", [KW_MAX_LENGTH] = "maxLength",
+    [KW_MAX_PROPERTIES] = "maxProperties", [KW_MAXIMUM] = "maximum",
+    [KW_MIN_CONTAINS] = "minContains", [KW_MIN_ITEMS] = "minItems", [KW_MIN_LENGTH] = "minLength",
+    [KW_MIN_PROPERTIES] = "minProperties", [KW_MINIMUM] = "minimum",
+    [KW_MULTIPLE_OF] = "multipleOf", [KW_NOT] = "not", [KW_ONE_OF] = "oneOf",
+    [KW_PATTERN] = "pattern", [KW_PATTERN_PROPERTIES] = "patternProperties",
+    [KW_PREFIX_ITEMS] = "prefixItems", [KW_PROPERTIES] = "properties",
+    [KW_PROPERTY_NAMES] = "propertyNames", [KW_REQUIRED] = "required", [KW_THEN] = "then",
+    [KW_TYPE] = "type", [KW_UNEVALUATED_ITEMS] = "unevaluatedItems",
+    [KW_UNEVALUATED_PROPERTIES] = "unevaluatedProperties", [KW_UNIQUE_ITEMS] = "uniqueItems",
+};
+
+const char *schema_keyword_name(enum schema_keyword keyword) {
+    return names[keyword];
+}
+
+enum schema_keyword schema_keyword_find(const char *text, uint32_t len) {
+    for (int i = 0; i < KW_COUNT; i++)
+        if (len >= 2 && names[i][0] == text[0] && names[i][1] == text[1] &&
+            strlen(names[i]) == len && memcmp(names[i], text, len) == 0)
+            return (enum schema_keyword)i;
+    return KW_COUNT;
+}
+
+/* ---- errors ---- */
+
+/* The pointer of `wanted` inside `value`, appended to path. Only on the way to an error. */
+static bool locate(const struct json *value, const struct json *wanted, char *path, size_t size) {
+    size_t len = strlen(path);
+    if (value == wanted) return true;
+    for (uint32_t i = 0; i < value->len && value->type >= JSON_ARRAY; i++) {
+        if (value->type == JSON_ARRAY)
+            snprintf(path + len, size - len, "/%u", i);
+        else {
+            const struct json_key *key = &value->keys[i];
+            size_t at = len;
+            if (at + 1 < size) path[at++] = '/';
+            for (uint32_t k = 0; k < key->len && at + 3 < size; k++) {
+                bool escape = key->text[k] == '~' || key->text[k] == '/';
+                if (escape) path[at++] = '~';
+                path[at++] = !escape ? key->text[k] : key->text[k] == '~' ? '0' : '1';
+            }
+            path[at] = '\0';
+        }
+        if (locate(value->items[i], wanted, path, size)) return true;
+    }
+    path[len] = '\0';
+    return false;
+}
+
+void schema_locate(const struct schema *schema, const struct json *json, const char *keyword,
+                   char *path, size_t size) {
+    snprintf(path, size, "%.200s", schema->options.place);
+    if (schema->root) locate(schema->root, json, path, size);
+    size_t len = strlen(path);
+    if (keyword && len < size) snprintf(path + len, size - len, "/%s", keyword);
+    path[utf8_valid_prefix(path, strlen(path))] = '\0';
+}
+
+bool schema_refuse(struct schema *schema, uint32_t part, enum schema_keyword keyword,
+                   const char *reason) {
+    struct error *error = schema->error;
+    char path[sizeof error->path];
+    if (error->code != ERROR_NONE) return false;
+    schema_locate(schema, schema->parts[part].json, names[keyword], path, sizeof path);
+    error_at(error, ERROR_SCHEMA_UNSUPPORTED, path, "%s: %s", names[keyword], reason);
+    snprintf(error->keyword, sizeof error->keyword, "%s", names[keyword]);
+    snprintf(error->reason, sizeof error->reason, "%s", reason);
+    return false;
+}
+
+bool schema_fail(struct schema *schema, enum rules_status status) {
+    struct error *error = schema->error;
+    if (status == RULES_MEMORY) return error_set(error, ERROR_OUT_OF_MEMORY, "compiling a schema");
+    if (error->code == ERROR_NONE) snprintf(error->reason, sizeof error->reason, "too_complex");
+    return error_at(error, ERROR_SCHEMA_UNSUPPORTED, schema->options.place,
+                    "the schema has too many alternatives or parts");
+}
+
+/* ---- parts ---- */
+
+static uint8_t type_bits(const struct json *name) {
+    static const struct {
+        const char *name;
+        uint8_t bits;
+    } types[] = {{"string", TYPE_STRING}, {"object", TYPE_OBJECT},
+                 {"integer", TYPE_INTEGER}, {"number", TYPE_INTEGER | TYPE_NUMBER},
+                 {"boolean", TYPE_BOOLEAN}, {"array", TYPE_ARRAY}, {"null", TYPE_NULL}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (json_is_string(name, types[i].name)) return types[i].bits;
+    return 0;
+}
+
+static uint8_t types_of(const struct json *type) {
+    uint8_t bits = 0;
+    if (!type) return TYPE_ALL;
+    if (type->type == JSON_STRING) return type_bits(type);
+    if (type->type != JSON_ARRAY) return 0;
+    for (uint32_t i = 0; i < type->len; i++) bits |= type_bits(type->items[i]);
+    return bits;
+}
+
+/* Does this keyword mean anything in the schema's dialect, beside its siblings? */
+static bool effective(const struct schema *schema, const struct json *json,
+                      enum schema_keyword keyword) {
+    if (keyword == KW_ADDITIONAL_ITEMS) { /* beside an array of items only, in any draft */
+        const struct json *items = json_get(json, "items");
+        if (!items || items->type != JSON_ARRAY) return false;
+    }
+    if (!schema->old) return keyword != KW_ID_OLD;
+    switch (keyword) {
+    case KW_PREFIX_ITEMS:
+    case KW_DEPENDENT_REQUIRED:
+    case KW_DEPENDENT_SCHEMAS:
+    case KW_UNEVALUATED_ITEMS:
+    case KW_UNEVALUATED_PROPERTIES:
+    case KW_MIN_CONTAINS:
+    case KW_MAX_CONTAINS: return false;
+    case KW_REF:
+    case KW_DEFINITIONS:
+    case KW_DEFS: return true;
+    default: return !json_get(json, "$ref");
+    }
+}
+
+static bool read_members(struct schema *schema, struct schema_part *part) {
+    const struct json *json = part->json;
+    if (!vector_reserve((void **)&schema->members, &schema->cap_members,
+                        schema->n_members + json->len, sizeof *schema->members))
+        return schema_fail(schema, RULES_MEMORY);
+    part->first = schema->n_members;
+    for (uint32_t i = 0; i < json->len; i++) {
+        enum schema_keyword keyword =
+            schema_keyword_find(json->keys[i].text, json->keys[i].len);
+        if (keyword == KW_COUNT || !effective(schema, json, keyword)) continue;
+        schema->members[schema->n_members++] = (struct schema_member){keyword, json->items[i]};
+        part->present |= 1ull << keyword;
+    }
+    part->n = schema->n_members - part->first;
+    return true;
+}
+
+uint32_t schema_part_of(struct schema *schema, const struct json *json) {
+    uint64_t hash = hash_mix(1, (uint64_t)(uintptr_t)json);
+    uint32_t probe = 0;
+    struct schema_slot *slot;
+    do {
+        slot = schema_map_slot(&schema->part_map, hash, &probe);
+        if (!slot) return schema_fail(schema, RULES_MEMORY), RULES_NONE;
+    } while (slot->value != RULES_NONE && schema->parts[slot->value].json != json);
+    if (slot->value != RULES_NONE) return slot->value;
+    struct schema_part part = {.json = json, .types = TYPE_ALL};
+    if (!vector_reserve((void **)&schema->parts, &schema->cap_parts, schema->n_parts + 1,
+                        sizeof *schema->parts))
+        return schema_fail(schema, RULES_MEMORY), RULES_NONE;
+    if (json->type == JSON_OBJECT && !read_members(schema, &part)) return RULES_NONE;
+    if (json->type != JSON_OBJECT && json->type != JSON_TRUE) part.types = 0;
+    slot->value = schema->n_parts;
+    schema->parts[schema->n_parts++] = part;
+    const struct json *type = schema_get(schema, slot->value, KW_TYPE);
+    if (type) schema->parts[slot->value].types = types_of(type);
+    return slot->value;
+}
+
+const struct json *schema_get(const struct schema *schema, uint32_t part,
+                              enum schema_keyword keyword) {
+    const struct schema_part *at = &schema->parts[part];
+    if (!(at->present >> keyword & 1)) return NULL;
+    for (uint32_t i = 0; i < at->n; i++)
+        if (schema->members[at->first + i].keyword == keyword)
+            return schema->members[at->first + i].value;
+    return NULL;
+}

@@ -1,0 +1,185 @@
+/* schema_part: a subschema with its keywords found. Internal to schema*.c. */
+#ifndef ENGINE_SCHEMA_PART_H
+#define ENGINE_SCHEMA_PART_H
+
+#include "engine/schema.h"
+
+enum schema_keyword {
+    /* in alphabetical order, as the table in schema_part.c */
+    KW_ID, KW_REF, KW_ANCHOR, KW_DEFS, KW_DYNAMIC_REF, KW_RECURSIVE_REF, KW_SCHEMA,
+    KW_ADDITIONAL_ITEMS, KW_ADDITIONAL_PROPERTIES, KW_ALL_OF, KW_ANY_OF, KW_CONST, KW_CONTAINS,
+    KW_DEFINITIONS, KW_DEPENDENCIES, KW_DEPENDENT_REQUIRED, KW_DEPENDENT_SCHEMAS, KW_ELSE, KW_ENUM,
+    KW_EXCLUSIVE_MAXIMUM, KW_EXCLUSIVE_MINIMUM, KW_FORMAT, KW_ID_OLD, KW_IF, KW_ITEMS,
+    KW_MAX_CONTAINS, KW_MAX_ITEMS, KW_MAX_LENGTH, KW_MAX_PROPERTIES, KW_MAXIMUM, KW_MIN_CONTAINS,
+    KW_MIN_ITEMS, KW_MIN_LENGTH, KW_MIN_PROPERTIES, KW_MINIMUM, KW_MULTIPLE_OF, KW_NOT, KW_ONE_OF,
+    KW_PATTERN, KW_PATTERN_PROPERTIES, KW_PREFIX_ITEMS, KW_PROPERTIES, KW_PROPERTY_NAMES,
+    KW_REQUIRED, KW_THEN, KW_TYPE, KW_UNEVALUATED_ITEMS, KW_UNEVALUATED_PROPERTIES,
+    KW_UNIQUE_ITEMS,
+    KW_COUNT
+};
+
+enum schema_type { /* bits */
+    TYPE_NULL = 1, TYPE_BOOLEAN = 2, TYPE_STRING = 4, TYPE_INTEGER = 8,
+    TYPE_NUMBER = 16 /* those that are no integers */, TYPE_ARRAY = 32, TYPE_OBJECT = 64,
+    TYPE_ALL = 127
+};
+
+struct schema_part {
+    const struct json *json;
+    uint64_t present;          /* bit per keyword */
+    uint32_t first, n;         /* entries of `members` */
+    uint8_t types;
+};
+
+struct schema_member {
+    uint32_t keyword;
+    const struct json *value;
+};
+
+/* A branch set that must turn out empty: two alternatives of a oneOf at once. */
+struct schema_duty {
+    uint32_t node, part;
+};
+
+struct schema_set { /* a conjunction: terms[first..first + n] are sorted terms */
+    uint32_t first, n, node;
+};
+
+struct schema_slot { /* of the map from subschemas to parts, and from sets to sets */
+    uint64_t hash;
+    uint32_t value;
+};
+
+struct schema_map {
+    struct schema_slot *slots;
+    uint32_t n, cap;
+};
+
+struct schema {
+    struct schema_options options;
+    char place[64];            /* options.place */
+    struct rules *rules;
+    struct error *error;
+    struct json_doc *doc;
+    const struct json *root;
+    bool old;                  /* draft 7 or before: $ref hides its siblings */
+    uint32_t root_node;
+    struct schema_part *parts;
+    struct schema_member *members;
+    struct schema_set *sets;
+    uint32_t *terms;
+    struct schema_duty *duties;
+    uint32_t n_parts, n_members, n_sets, n_terms, n_duties;
+    uint32_t cap_parts, cap_members, cap_sets, cap_terms, cap_duties;
+    struct schema_map part_map, set_map;
+    uint32_t compiled;         /* sets whose node is filled */
+    uint32_t work;             /* bundles made, against explosion */
+    const struct json *source; /* the enum whose values are being held against the parts */
+    struct buf text;           /* scratch */
+};
+
+/* A term of a conjunction: a part and how it takes part. */
+enum term_flags {
+    TERM_EXTRA = 1,   /* it only restricts: members that it declares are not thereby declared for a
+                         closed object */
+    TERM_DECIDED = 2, /* what its $ref, allOf, anyOf and oneOf lead to is in the set already */
+    TERM_FLAGS = 3
+};
+
+static inline uint32_t term_of(uint32_t part, unsigned flags) {
+    return part << 2 | flags;
+}
+
+static inline uint32_t term_part(uint32_t term) {
+    return term >> 2;
+}
+
+/* ---- schema_part.c ---- */
+/* The part of a subschema; RULES_NONE after an error. */
+uint32_t schema_part_of(struct schema *schema, const struct json *json);
+const struct json *schema_get(const struct schema *schema, uint32_t part,
+                              enum schema_keyword keyword);
+const char *schema_keyword_name(enum schema_keyword keyword);
+/* The index of a keyword, KW_COUNT if JSON Schema does not define it. */
+enum schema_keyword schema_keyword_find(const char *text, uint32_t len);
+/* What a part's $ref points to; NULL after an error. */
+const struct json *schema_resolve(struct schema *schema, uint32_t part);
+/* Error 1004 about a keyword of a part. Returns false. */
+bool schema_refuse(struct schema *schema, uint32_t part, enum schema_keyword keyword,
+                   const char *reason);
+/* Records a failure that is not about one keyword. Returns false. */
+bool schema_fail(struct schema *schema, enum rules_status status);
+/* Fills error->path for a place inside the schema document. */
+void schema_locate(const struct schema *schema, const struct json *json, const char *keyword,
+                   char *path, size_t size);
+
+/* ---- schema_map.c ---- */
+/* The slot of a hash: continue with `probe` until found or empty (value RULES_NONE). NULL when memory
+ * runs out. */
+struct schema_slot *schema_map_slot(struct schema_map *map, uint64_t hash, uint32_t *probe);
+
+/* ---- schema_check.c ---- */
+/* Are all keywords of this subschema and those inside it well-formed, is it not too deep? */
+bool schema_check(struct schema *schema, const struct json *json);
+
+/* ---- schema.c ---- */
+/* The node of a conjunction of n terms (in any order, with repetitions). RULES_NONE after an error. */
+uint32_t schema_node(struct schema *schema, uint32_t *terms, uint32_t n);
+/* The node that nothing satisfies. RULES_NONE after an error. */
+uint32_t schema_nothing(struct schema *schema);
+/* Demands that nothing satisfies the conjunction; otherwise part's oneOf is refused. */
+bool schema_add_duty(struct schema *schema, uint32_t *terms, uint32_t n, uint32_t part);
+
+/* ---- schema_bundle.c ---- */
+#define BUNDLE_PARTS   64
+#define BUNDLE_CHOICES 32
+
+struct bundle {
+    uint32_t terms[BUNDLE_PARTS];     /* parts that hold together */
+    uint8_t via[BUNDLE_PARTS];        /* which earlier one led to it; BUNDLE_PARTS: none */
+    uint32_t n;
+    uint8_t choices[BUNDLE_CHOICES];  /* entries whose anyOf or oneOf is still to be decided */
+    bool one[BUNDLE_CHOICES];
+    uint32_t n_choices;
+    uint32_t rejected[BUNDLE_CHOICES]; /* oneOf branches not taken that may overlap */
+    uint32_t rejected_by[BUNDLE_CHOICES];
+    uint32_t n_rejected;
+    uint8_t types;
+    bool dead;                        /* nothing satisfies it */
+};
+
+struct alternatives { /* what a conjunction's node will consist of */
+    uint32_t *cells;
+    uint32_t n, cap;
+    struct words words; /* JSON texts */
+    uint8_t plain;    /* types that already have a cell without any restriction */
+};
+
+/* Multiplies out the conjunction and hands every bundle to schema_cells. */
+bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
+                   struct alternatives *out);
+
+/* ---- schema_cell.c, schema_object.c ---- */
+bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alternatives *out);
+bool schema_array(struct schema *schema, const struct bundle *bundle, struct cell *cell);
+bool schema_object(struct schema *schema, const struct bundle *bundle, struct cell *cell);
+bool schema_add_cell(struct schema *schema, struct alternatives *out, const struct cell *cell);
+bool schema_add_word(struct schema *schema, struct alternatives *out, const char *text,
+                     size_t len);
+/* The largest (smallest) of a counting keyword over the bundle's parts; saturates. */
+uint32_t schema_max_of(const struct schema *schema, const struct bundle *bundle,
+                       enum schema_keyword keyword);
+uint32_t schema_min_of(const struct schema *schema, const struct bundle *bundle,
+                       enum schema_keyword keyword);
+
+/* ---- schema_instance.c ---- */
+enum schema_verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };
+/* Does the value satisfy a part, with everything it refers to? Unknown: error is set. */
+enum schema_verdict schema_allows(struct schema *schema, uint32_t part, const struct json *value);
+
+/* ---- schema_overlap.c ---- */
+/* Can no value satisfy both parts? Judged by types, constants and tag properties only: false when
+ * in doubt. */
+bool schema_disjoint(struct schema *schema, uint32_t a, uint32_t b);
+
+#endif

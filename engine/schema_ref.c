@@ -1,0 +1,120 @@
+/* Where $ref leads: "#", a JSON pointer, or an $anchor, all inside the document. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/schema_part.h"
+
+static int hex(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* Undoes %XX of a URI fragment. */
+static size_t unescape_uri(char *out, const char *text, size_t len) {
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        bool escaped = text[i] == '%' && i + 2 < len && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
+        out[n++] = escaped ? (char)(hex(text[i + 1]) * 16 + hex(text[i + 2])) : text[i];
+        if (escaped) i += 2;
+    }
+    return n;
+}
+
+/* Undoes ~0 and ~1 of a pointer's step, in place. */
+static size_t unescape_step(char *text, size_t len) {
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        bool escaped = text[i] == '~' && i + 1 < len && (text[i + 1] == '0' || text[i + 1] == '1');
+        text[n++] = !escaped ? text[i] : text[i + 1] == '0' ? '~' : '/';
+        i += escaped;
+    }
+    return n;
+}
+
+static const struct json *array_step(const struct json *array, const char *text, size_t len) {
+    uint32_t index = 0;
+    if (len == 0 || len > 6 || (text[0] == '0' && len > 1)) return NULL;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9') return NULL;
+        index = index * 10 + (uint32_t)(text[i] - '0');
+    }
+    return index < array->len ? array->items[index] : NULL;
+}
+
+static const struct json *follow_pointer(const struct json *at, char *text, size_t len) {
+    while (at && len) { /* text begins with '/' */
+        char *step = text + 1, *end = memchr(step, '/', len - 1);
+        size_t step_len = end ? (size_t)(end - step) : len - 1;
+        size_t n = unescape_step(step, step_len);
+        if (at->type == JSON_ARRAY)
+            at = array_step(at, step, n);
+        else
+            at = json_get_n(at, step, n);
+        text += step_len + 1;
+        len -= step_len + 1;
+    }
+    return at;
+}
+
+/* An $anchor (or, before 2019, an $id that is a fragment) anywhere in the document. */
+static const struct json *find_anchor(const struct schema *schema, const char *name, size_t len) {
+    for (uint32_t i = 0; i < schema->n_parts; i++) {
+        const struct json *json = schema->parts[i].json;
+        const struct json *anchor = json_get(json, "$anchor");
+        if (!anchor) anchor = json_get(json, "$dynamicAnchor");
+        const struct json *id = schema->old ? json_get(json, "$id") : NULL;
+        if (anchor && anchor->type == JSON_STRING && anchor->len == len &&
+            memcmp(anchor->text, name, len) == 0)
+            return json;
+        if (id && id->type == JSON_STRING && id->len == len + 1 && id->text[0] == '#' &&
+            memcmp(id->text + 1, name, len) == 0)
+            return json;
+    }
+    return NULL;
+}
+
+static const struct json *find_fragment(const struct schema *schema, const char *text, size_t len) {
+    char *copy = malloc(len + 1);
+    if (!copy) return NULL;
+    size_t n = unescape_uri(copy, text, len);
+    const struct json *found = schema->root;
+    if (n && copy[0] == '/')
+        found = follow_pointer(schema->root, copy, n);
+    else if (n)
+        found = find_anchor(schema, copy, n);
+    free(copy);
+    return found;
+}
+
+/* A subschema with its own $id starts a resource of its own, in which "#" means something else. */
+static bool has_resources(const struct schema *schema) {
+    for (uint32_t i = 0; i < schema->n_parts; i++) {
+        const struct json *id = json_get(schema->parts[i].json, "$id");
+        if (id && schema->parts[i].json != schema->root && id->type == JSON_STRING && id->len &&
+            id->text[0] != '#')
+            return true;
+    }
+    return false;
+}
+
+const struct json *schema_resolve(struct schema *schema, uint32_t part) {
+    const struct json *ref = schema_get(schema, part, KW_REF);
+    const struct json *id = json_get(schema->root, "$id");
+    const char *text = ref->text;
+    size_t len = ref->len;
+    if (id && id->type == JSON_STRING && id->len && len >= id->len &&
+        memcmp(text, id->text, id->len) == 0 && (len == id->len || text[id->len] == '#')) {
+        text += id->len; /* the document by its own name */
+        len -= id->len;
+    }
+    if (len && text[0] != '#')
+        return schema_refuse(schema, part, KW_REF, "only references inside the schema"), NULL;
+    if (has_resources(schema))
+        return schema_refuse(schema, part, KW_REF, "the schema has nested $id"), NULL;
+    const struct json *found = len ? find_fragment(schema, text + 1, len - 1) : schema->root;
+    if (!found) return schema_refuse(schema, part, KW_REF, "unresolved reference"), NULL;
+    if (found->type != JSON_OBJECT && found->type != JSON_TRUE && found->type != JSON_FALSE)
+        return schema_refuse(schema, part, KW_REF, "does not lead to a schema"), NULL;
+    return found;
+}

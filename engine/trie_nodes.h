@@ -1,0 +1,53 @@
+/* trie_nodes: the inside of a trie, for the mask walk. Internal to constrained decoding.
+ *
+ * Nodes lie in preorder: the children of node i begin at i + 1, its subtree ends
+ * at next. Two tries: all tokens, and those that hold the closing quote of a
+ * string when read inside one. The others that may be read inside a string, whole,
+ * are bitmaps by how many characters they begin.
+ */
+#ifndef ENGINE_TRIE_NODES_H
+#define ENGINE_TRIE_NODES_H
+
+#include "engine/trie.h"
+
+#define TRIE_NO_TOKEN 0x7FFFFFu
+#define TRIE_CLASSES  16 /* bitmaps of tokens with at most 0..15 characters, then of all */
+
+struct trie_node {
+    uint32_t next;
+    uint32_t byte : 8, token : 23, twins : 1; /* twins: other tokens have the same bytes */
+};
+
+struct trie_tree {
+    struct trie_node *nodes; /* nodes[0] is the root */
+    uint32_t n;
+    uint32_t child[256];     /* of the root; 0: none */
+    uint32_t max_len;        /* longest token */
+};
+
+struct trie_long { /* a string-safe token of more than TRIE_CLASSES - 1 characters */
+    uint32_t token, characters;
+};
+
+struct trie_twin {
+    uint32_t token, twin; /* sorted by token; the first of equals is the one in the tree */
+};
+
+struct trie {
+    const struct vocab *vocab;
+    uint32_t n_vocab, n_words; /* 64-bit words of a bitmap */
+    struct trie_tree all, closing;
+    uint64_t *safe[TRIE_CLASSES]; /* [k]: at most k characters */
+    uint64_t *every;              /* all tokens of the trie */
+    struct trie_long *longs;      /* by characters */
+    struct trie_twin *twins;
+    uint32_t n_longs, n_twins, n_tokens;
+    size_t memory;
+};
+
+/* Sets the bits of all tokens with the same bytes. */
+void trie_set_twins(const struct trie *trie, uint32_t token, uint64_t *bits);
+/* bits |= tokens that may be read inside a string in whole and begin at most `characters`. */
+void trie_add_safe(const struct trie *trie, uint32_t characters, uint64_t *bits);
+
+#endif
