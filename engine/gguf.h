@@ -47,7 +47,7 @@ struct gguf_tensor {
 /* Maps and checks `path`. NULL and ERROR_MODEL_NOT_READY with a message that names the place
  * (byte offset, key or tensor) on failure. */
 struct gguf *gguf_open(const char *path, struct error *error);
-/* The same over n bytes at `bytes`, borrowed (tests, fuzzing). Tensor data is aligned as `bytes` is. */
+/* The same over n bytes at `bytes`, borrowed (tests, fuzzing). Tensor data is aligned as `bytes`. */
 struct gguf *gguf_from_memory(const void *bytes, size_t n, struct error *error);
 void gguf_close(struct gguf *gguf);
 
@@ -65,7 +65,7 @@ bool gguf_get_string(const struct gguf *gguf, const char *key, struct gguf_strin
 bool gguf_get_array(const struct gguf *gguf, const char *key, enum gguf_type type,
                     struct gguf_array *value);
 
-/* The string in printable ASCII, other bytes as '?', long ones cut with "...": for error messages. */
+/* The string for error messages: printable ASCII, other bytes as '?', long ones cut with "...". */
 struct gguf_quoted { char text[64]; };
 struct gguf_quoted gguf_quote(struct gguf_string string);
 

@@ -5,52 +5,56 @@
 #include "engine/pretok_stages.h"
 #include "engine/unicode.h"
 
-static const struct pretok_stage gpt2[] = {{.piece = piece_gpt2}, {0}};
+static const struct pretok_stage gpt2[] = {{.piece = pretok_piece_gpt2}, {0}};
 static const struct pretok_stage starcoder[] = {
-    {.match = match_digits, .max_digits = 1}, {.piece = piece_gpt2}, {0}};
+    {.match = pretok_match_digits, .max_digits = 1}, {.piece = pretok_piece_gpt2}, {0}};
 static const struct pretok_stage llama3[] = {
-    {.piece = piece_words, .letters = UNICODE_LETTER, .max_digits = 3, .contractions = true}, {0}};
+    {.piece = pretok_piece_words, .letters = UNICODE_LETTER, .max_digits = 3, .contractions = true},
+    {0}};
 static const struct pretok_stage qwen2[] = {
-    {.piece = piece_words, .letters = UNICODE_LETTER, .max_digits = 1, .contractions = true}, {0}};
-static const struct pretok_stage qwen35[] = {{.piece = piece_words,
+    {.piece = pretok_piece_words, .letters = UNICODE_LETTER, .max_digits = 1, .contractions = true},
+    {0}};
+static const struct pretok_stage qwen35[] = {{.piece = pretok_piece_words,
                                               .letters = UNICODE_LETTER | UNICODE_MARK,
                                               .max_digits = 1,
                                               .contractions = true},
                                              {0}};
-static const struct pretok_stage gpt4o[] = {{.piece = piece_cased,
+static const struct pretok_stage gpt4o[] = {{.piece = pretok_piece_cased,
                                              .letters = UNICODE_LETTER,
                                              .max_digits = 3,
                                              .contractions = true,
                                              .slash = true},
                                             {0}};
 static const struct pretok_stage tekken[] = {
-    {.piece = piece_cased, .letters = UNICODE_LETTER, .max_digits = 1, .slash = true}, {0}};
-static const struct pretok_stage falcon[] = {{.match = match_punctuation, .extra = "$+<=>^~|`"},
-                                             {.piece = piece_gpt2},
-                                             {.match = match_three_digits},
-                                             {0}};
-static const struct pretok_stage fallback[] = {{.match = match_punctuation, .extra = "$+<=>^~|"},
-                                               {.piece = piece_gpt2},
-                                               {.match = match_digits},
-                                               {.match = match_three_digits},
-                                               {0}};
-static const struct pretok_stage deepseek_llm[] = {{.match = match_line_end},
-                                                   {.match = match_deepseek_letters},
-                                                   {.match = match_deepseek_punctuation},
-                                                   {.piece = piece_trailing_space},
-                                                   {.match = match_deepseek_cjk},
-                                                   {.match = match_digits},
+    {.piece = pretok_piece_cased, .letters = UNICODE_LETTER, .max_digits = 1, .slash = true}, {0}};
+static const struct pretok_stage falcon[] = {
+    {.match = pretok_match_punctuation, .extra = "$+<=>^~|`"},
+    {.piece = pretok_piece_gpt2},
+    {.match = pretok_match_three_digits},
+    {0}};
+static const struct pretok_stage fallback[] = {
+    {.match = pretok_match_punctuation, .extra = "$+<=>^~|"},
+    {.piece = pretok_piece_gpt2},
+    {.match = pretok_match_digits},
+    {.match = pretok_match_three_digits},
+    {0}};
+static const struct pretok_stage deepseek_llm[] = {{.match = pretok_match_line_end},
+                                                   {.match = pretok_match_deepseek_letters},
+                                                   {.match = pretok_match_deepseek_punctuation},
+                                                   {.piece = pretok_piece_trailing_space},
+                                                   {.match = pretok_match_deepseek_cjk},
+                                                   {.match = pretok_match_digits},
                                                    {0}};
 static const struct pretok_stage deepseek_coder[] = {
-    {.match = match_line_end},
-    {.match = match_spaced_run, .letters = UNICODE_LETTER},
-    {.match = match_spaced_run, .letters = UNICODE_PUNCTUATION},
-    {.match = match_deepseek_cjk},
-    {.match = match_digits, .max_digits = 1},
+    {.match = pretok_match_line_end},
+    {.match = pretok_match_spaced_run, .letters = UNICODE_LETTER},
+    {.match = pretok_match_spaced_run, .letters = UNICODE_PUNCTUATION},
+    {.match = pretok_match_deepseek_cjk},
+    {.match = pretok_match_digits, .max_digits = 1},
     {0}};
-static const struct pretok_stage deepseek3[] = {{.match = match_digits, .max_digits = 3},
-                                                {.match = match_deepseek3_cjk},
-                                                {.match = match_deepseek3},
+static const struct pretok_stage deepseek3[] = {{.match = pretok_match_digits, .max_digits = 3},
+                                                {.match = pretok_match_deepseek3_cjk},
+                                                {.match = pretok_match_deepseek3},
                                                 {0}};
 
 /* Names as llama.cpp's converter writes them, with what each implies. */

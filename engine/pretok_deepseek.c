@@ -61,27 +61,28 @@ static size_t spaced(const char *text, size_t n, bool (*test)(struct unicode_cha
     return end > start ? end : run_while(text, n, 0, test);
 }
 
-size_t match_deepseek_letters(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_match_deepseek_letters(const struct pretok_stage *stage, const char *text, size_t n) {
     (void)stage;
     return spaced(text, n, is_listed_letter);
 }
 
-size_t match_deepseek_punctuation(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_match_deepseek_punctuation(const struct pretok_stage *stage, const char *text,
+                                         size_t n) {
     (void)stage;
     return spaced(text, n, is_listed_punctuation);
 }
 
-size_t match_deepseek_cjk(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_match_deepseek_cjk(const struct pretok_stage *stage, const char *text, size_t n) {
     (void)stage;
     return run_while(text, n, 0, is_listed_cjk);
 }
 
-size_t match_deepseek3_cjk(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_match_deepseek3_cjk(const struct pretok_stage *stage, const char *text, size_t n) {
     (void)stage;
     return run_while(text, n, 0, is_listed_cjk3);
 }
 
-size_t piece_trailing_space(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_piece_trailing_space(const struct pretok_stage *stage, const char *text, size_t n) {
     (void)stage;
     size_t end = 0; /* of what is no space */
     struct unicode_char c;
@@ -109,7 +110,7 @@ static size_t word(const char *text, size_t n) {
     return end > c.len || is_letter_or_mark(c) ? end : 0;
 }
 
-size_t match_deepseek3(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_match_deepseek3(const struct pretok_stage *stage, const char *text, size_t n) {
     (void)stage;
     struct unicode_char c = unicode_at(text, n);
     size_t len = 0;

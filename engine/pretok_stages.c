@@ -101,11 +101,11 @@ static size_t others(const struct pretok_stage *stage, const char *text, size_t 
 
 /* ---- isolated matches ---- */
 
-size_t match_digits(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_match_digits(const struct pretok_stage *stage, const char *text, size_t n) {
     return digits(text, n, stage->max_digits);
 }
 
-size_t match_three_digits(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_match_three_digits(const struct pretok_stage *stage, const char *text, size_t n) {
     (void)stage;
     if (n < 3) return 0;
     for (size_t i = 0; i < 3; i++)
@@ -113,7 +113,7 @@ size_t match_three_digits(const struct pretok_stage *stage, const char *text, si
     return 3;
 }
 
-size_t match_punctuation(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_match_punctuation(const struct pretok_stage *stage, const char *text, size_t n) {
     size_t at = 0;
     for (struct unicode_char c; (c = char_at(text, n, at)).len; at += c.len)
         if (!(c.flags & UNICODE_PUNCTUATION) &&
@@ -122,13 +122,13 @@ size_t match_punctuation(const struct pretok_stage *stage, const char *text, siz
     return at;
 }
 
-size_t match_line_end(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_match_line_end(const struct pretok_stage *stage, const char *text, size_t n) {
     (void)stage;
     (void)n;
     return text[0] == '\r' || text[0] == '\n';
 }
 
-size_t match_spaced_run(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_match_spaced_run(const struct pretok_stage *stage, const char *text, size_t n) {
     struct unicode_char c = char_at(text, n, 0);
     size_t start = c.flags & UNICODE_SPACE ? c.len : 0,
            end = run_of(text, n, start, stage->letters);
@@ -137,7 +137,7 @@ size_t match_spaced_run(const struct pretok_stage *stage, const char *text, size
 
 /* ---- whole patterns ---- */
 
-size_t piece_gpt2(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_piece_gpt2(const struct pretok_stage *stage, const char *text, size_t n) {
     (void)stage;
     size_t len = contraction(text, n, false), start = text[0] == ' ';
     if (len > 0) return len;
@@ -148,7 +148,7 @@ size_t piece_gpt2(const struct pretok_stage *stage, const char *text, size_t n) 
     return spaces(text, n);
 }
 
-size_t piece_words(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_piece_words(const struct pretok_stage *stage, const char *text, size_t n) {
     size_t len = stage->contractions ? contraction(text, n, true) : 0;
     if (len > 0) return len;
     struct unicode_char c = char_at(text, n, 0);
@@ -213,7 +213,7 @@ static size_t cased_word(const char *text, size_t n) {
     return len ? len : upper_word(text, n, 0);
 }
 
-size_t piece_cased(const struct pretok_stage *stage, const char *text, size_t n) {
+size_t pretok_piece_cased(const struct pretok_stage *stage, const char *text, size_t n) {
     size_t len = cased_word(text, n);
     if (len > 0) return stage->contractions ? len + contraction(text + len, n - len, true) : len;
     if ((len = digits(text, n, stage->max_digits)) > 0) return len;

@@ -29,34 +29,35 @@ size_t pretok_spaces(const char *text, size_t n);
 size_t pretok_stage_piece(const struct pretok_stage *stage, const char *text, size_t n);
 
 /* 's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+ */
-size_t piece_gpt2(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_piece_gpt2(const struct pretok_stage *stage, const char *text, size_t n);
 /* (?i:'s|...)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,k}|
  * ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+ with \p{L} as `letters` says. */
-size_t piece_words(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_piece_words(const struct pretok_stage *stage, const char *text, size_t n);
 /* The same with words cut where lower case turns to upper case, contractions staying with them. */
-size_t piece_cased(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_piece_cased(const struct pretok_stage *stage, const char *text, size_t n);
 /* [ASCII punctuation][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|
  * \s*[\r\n]+|\s+(?!\S)|\s+ */
-size_t match_deepseek3(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_match_deepseek3(const struct pretok_stage *stage, const char *text, size_t n);
 /* \s+$ isolated */
-size_t piece_trailing_space(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_piece_trailing_space(const struct pretok_stage *stage, const char *text, size_t n);
 
-size_t match_digits(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_match_digits(const struct pretok_stage *stage, const char *text, size_t n);
 /* [0-9][0-9][0-9] */
-size_t match_three_digits(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_match_three_digits(const struct pretok_stage *stage, const char *text, size_t n);
 /* [\p{P}extra]+ */
-size_t match_punctuation(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_match_punctuation(const struct pretok_stage *stage, const char *text, size_t n);
 /* [\r\n] */
-size_t match_line_end(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_match_line_end(const struct pretok_stage *stage, const char *text, size_t n);
 /* \s?[letters]+ with `letters` as flags */
-size_t match_spaced_run(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_match_spaced_run(const struct pretok_stage *stage, const char *text, size_t n);
 /* \s?[cased letters, but for some blocks]+ */
-size_t match_deepseek_letters(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_match_deepseek_letters(const struct pretok_stage *stage, const char *text, size_t n);
 /* \s?[!-/:-~ and their full-width and typographic kin]+ */
-size_t match_deepseek_punctuation(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_match_deepseek_punctuation(const struct pretok_stage *stage, const char *text,
+                                         size_t n);
 /* [U+0800-U+9FA5 U+AC00-U+D7FF]+ */
-size_t match_deepseek_cjk(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_match_deepseek_cjk(const struct pretok_stage *stage, const char *text, size_t n);
 /* [U+4E00-U+9FA5 U+3040-U+309F U+30A0-U+30FF]+ */
-size_t match_deepseek3_cjk(const struct pretok_stage *stage, const char *text, size_t n);
+size_t pretok_match_deepseek3_cjk(const struct pretok_stage *stage, const char *text, size_t n);
 
 #endif
