@@ -7,12 +7,12 @@
 enum {
     QUADS = 24,  /* quads a pass: 96 blocks, 24 KB of raw sums */
     SUPERS = 24, /* super-blocks a pass */
-    AHEAD = 4096 /* bytes to prefetch ahead of a row that is read in one pass */
+    AHEAD = 8192 /* bytes to prefetch ahead of a row that is read in one pass */
 };
 
 struct scratch_blocks {
     _Alignas(64) __m512i raw[QUADS][LINEAR_ROWS]; /* lane l: block 4q + l */
-    uint32_t scales[4 * QUADS][LINEAR_ROWS];      /* d, and in the upper half m */
+    __m128i scales[QUADS][LINEAR_ROWS]; /* dword l: d and m of block 4q + l; see place() */
 };
 
 struct scratch_supers {
@@ -31,6 +31,7 @@ size_t linear_scratch_avx512(void) {
 struct span {
     const uint8_t *row[LINEAR_ROWS];
     const uint8_t *ahead[LINEAR_ROWS]; /* what to prefetch while a row is read */
+    const uint8_t *end;                /* of all weights */
     size_t count;                      /* blocks */
 };
 
@@ -40,7 +41,7 @@ INLINE uint32_t load4(const uint8_t *bytes) {
     return word;
 }
 
-INLINE uint32_t load2(const uint8_t *bytes) {
+INLINE int32_t load2(const uint8_t *bytes) {
     uint16_t half;
     memcpy(&half, bytes, sizeof half);
     return half;
@@ -61,53 +62,109 @@ INLINE size_t block_size(uint32_t type) {
     }
 }
 
-INLINE __m512i load_lanes(const uint8_t *p, const size_t at[4]) {
-    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)(p + at[0])));
-    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + at[1])), 1);
-    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + at[2])), 2);
-    return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + at[3])), 3);
+/* Four blocks of 32-block weights: first and second halves of the values, lane l is block l; and
+ * the blocks' scales. */
+struct quad {
+    __m512i lo, hi;
+    __m128i scales;
+};
+
+INLINE void split_nibbles(struct quad *out, __m512i bytes) {
+    const __m512i nibble = _mm512_set1_epi8(15);
+    out->lo = _mm512_and_si512(bytes, nibble);
+    out->hi = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), nibble);
 }
 
-/* Four blocks at p + at[0..3]: lane l gets four partial sums of block l. */
-INLINE __m512i dot_quad(uint32_t type, const uint8_t *p, const size_t at[4],
-                        const struct linear_quad *a) {
-    const __m512i nibble = _mm512_set1_epi8(15), sign = _mm512_set1_epi8((char)0x80);
-    __m512i lo, hi, a_lo = _mm512_load_si512(a->q[0]), a_hi = _mm512_load_si512(a->q[1]);
-    if (type == WEIGHT_Q8_0) {
-        lo = _mm512_xor_si512(load_lanes(p + 2, at), sign);
-        hi = _mm512_xor_si512(load_lanes(p + 18, at), sign);
-    } else {
-        __m512i v = load_lanes(p + (type == WEIGHT_Q4_1 ? 4 : 2), at);
-        lo = _mm512_and_si512(v, nibble);
-        hi = _mm512_and_si512(_mm512_srli_epi16(v, 4), nibble);
-    }
-    return _mm512_dpbusd_epi32(_mm512_dpbusd_epi32(_mm512_setzero_si512(), lo, a_lo), hi, a_hi);
+/* 80 bytes: dword 5l is d and m of block l, the 4 after it its nibbles. */
+INLINE struct quad load_q4_1(const uint8_t *p) {
+    const __m512i pick = _mm512_setr_epi32(1, 2, 3, 4, 6, 7, 8, 9, 11, 12, 13, 14, 16, 17, 18, 19);
+    const __m512i heads = _mm512_setr_epi32(0, 5, 10, 15, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    __m512i front = _mm512_loadu_si512(p);
+    __m512i back = _mm512_castsi128_si512(_mm_loadu_si128((const void *)(p + 64)));
+    struct quad out;
+    split_nibbles(&out, _mm512_permutex2var_epi32(front, pick, back));
+    out.scales = _mm512_castsi512_si128(_mm512_permutexvar_epi32(heads, front));
+    return out;
+}
+
+/* Words w .. w + 3. */
+#define WORDS(w) (0x3000200010000LL + (w)*0x1000100010001LL)
+
+/* 72 bytes: word 9l is d of block l, the 8 after it its nibbles. */
+INLINE struct quad load_q4_0(const uint8_t *p) {
+    const __m512i pick = _mm512_setr_epi64(WORDS(1), WORDS(5), WORDS(10), WORDS(14), WORDS(19),
+                                           WORDS(23), WORDS(32), WORDS(36));
+    const __m512i heads = _mm512_setr_epi32(0, 9, 18, 27, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+    __m512i front = _mm512_loadu_si512(p);
+    __m512i back = _mm512_castsi128_si512(_mm_loadu_si128((const void *)(p + 56)));
+    struct quad out;
+    split_nibbles(&out, _mm512_permutex2var_epi16(front, pick, back));
+    out.scales = _mm512_castsi512_si128(_mm512_maskz_permutexvar_epi16(0x55, heads, front));
+    return out;
+}
+
+/* Lane l: 16 bytes of block l. */
+INLINE __m512i load_lanes(const uint8_t *p) {
+    const size_t size = sizeof(struct q8_0);
+    __m512i v = _mm512_castsi128_si512(_mm_loadu_si128((const void *)p));
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + size)), 1);
+    v = _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + 2 * size)), 2);
+    return _mm512_inserti32x4(v, _mm_loadu_si128((const void *)(p + 3 * size)), 3);
+}
+
+/* 4 blocks of 34 bytes; the values are made unsigned. (Permuting 64-byte loads is slower here.) */
+INLINE struct quad load_q8_0(const uint8_t *p) {
+    const __m512i sign = _mm512_set1_epi8((char)0x80);
+    const size_t size = sizeof(struct q8_0);
+    struct quad out;
+    out.lo = _mm512_xor_si512(load_lanes(p + 2), sign);
+    out.hi = _mm512_xor_si512(load_lanes(p + 18), sign);
+    out.scales =
+        _mm_setr_epi32(load2(p), load2(p + size), load2(p + 2 * size), load2(p + 3 * size));
+    return out;
+}
+
+INLINE struct quad load_quad(uint32_t type, const uint8_t *p) {
+    return type == WEIGHT_Q4_0 ? load_q4_0(p) : type == WEIGHT_Q4_1 ? load_q4_1(p) : load_q8_0(p);
+}
+
+/* Where rows lie in a quad's 16 scales, so that widen_quad's transposition puts them in order. */
+INLINE int place(int row) {
+    return row % 4 * 4 + row / 4;
 }
 
 INLINE void scan_quad(uint32_t type, struct scratch_blocks *scratch, size_t q, int r,
-                      const uint8_t *p, const size_t at[4], const struct linear_quad *a) {
-    scratch->raw[q][r] = dot_quad(type, p, at, a);
-    for (int l = 0; l < 4; l++)
-        scratch->scales[4 * q + (size_t)l][r] =
-            type == WEIGHT_Q4_1 ? load4(p + at[l]) : load2(p + at[l]);
+                      const uint8_t *p, const struct linear_quad *a) {
+    struct quad w = load_quad(type, p);
+    __m512i sum = _mm512_setzero_si512();
+    sum = _mm512_dpbusd_epi32(sum, w.lo, _mm512_load_si512(a->q[0]));
+    scratch->raw[q][r] = _mm512_dpbusd_epi32(sum, w.hi, _mm512_load_si512(a->q[1]));
+    scratch->scales[q][place(r)] = w.scales;
+}
+
+/* The last, incomplete quad of a row: `rest` blocks count, what else is read meets zeros. At the
+ * end of the weights it is read from a copy. */
+INLINE void scan_rest(uint32_t type, struct scratch_blocks *scratch, size_t q, int r,
+                      const uint8_t *p, const uint8_t *end, size_t rest,
+                      const struct linear_quad *a) {
+    uint8_t copy[4 * sizeof(struct q8_0)] = {0};
+    const size_t size = block_size(type);
+    if (p + 4 * size > end) p = memcpy(copy, p, rest * size);
+    scan_quad(type, scratch, q, r, p, a);
 }
 
 INLINE void scan_blocks(uint32_t type, struct scratch_blocks *scratch, const struct span *w,
                         const struct linear_quad *a) {
     const size_t size = block_size(type), full = w->count / 4, rest = w->count % 4;
-    const size_t at[4] = {0, size, 2 * size, 3 * size};
-    /* Blocks past the end: the last one again, against zeros. */
-    const size_t last[4] = {0, rest > 1 ? size : 0, (rest > 2 ? 2 : rest - 1) * size,
-                            (rest - 1) * size};
     for (int r = 0; r < LINEAR_ROWS; r++) {
         const uint8_t *p = w->row[r], *ahead = w->ahead[r];
         for (size_t q = 0; q < full; q++, p += 4 * size, ahead += 4 * size) {
             prefetch(ahead, 4 * size);
-            scan_quad(type, scratch, q, r, p, at, a + q);
+            scan_quad(type, scratch, q, r, p, a + q);
         }
         if (rest > 0) {
             prefetch(ahead, rest * size);
-            scan_quad(type, scratch, full, r, p, last, a + full);
+            scan_rest(type, scratch, full, r, p, w->end, rest, a + full);
         }
     }
 }
@@ -132,30 +189,43 @@ INLINE void lanes_to_rows(__m512i out[4], const __m512i raw[LINEAR_ROWS]) {
     transpose_lanes(out);
 }
 
-INLINE __m512 widen_low(const uint32_t scales[LINEAR_ROWS]) {
-    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_load_si512(scales)));
+/* f32 from the f16 in the lower (upper) half of every dword. */
+INLINE __m512 widen_low(__m512i v) {
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
 }
 
-INLINE __m512 widen_high(const uint32_t scales[LINEAR_ROWS]) {
-    __m512i v = _mm512_srli_epi32(_mm512_load_si512(scales), 16);
-    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
+INLINE __m512 widen_high(__m512i v) {
+    return widen_low(_mm512_srli_epi32(v, 16));
+}
+
+/* out[l], dword r: the scales of block l of row r. */
+INLINE void scales_to_rows(__m512i out[4], const __m128i scales[LINEAR_ROWS]) {
+    __m512i a = _mm512_load_si512(scales), b = _mm512_load_si512(scales + 4);
+    __m512i c = _mm512_load_si512(scales + 8), d = _mm512_load_si512(scales + 12);
+    __m512i ab01 = _mm512_unpacklo_epi32(a, b), ab23 = _mm512_unpackhi_epi32(a, b);
+    __m512i cd01 = _mm512_unpacklo_epi32(c, d), cd23 = _mm512_unpackhi_epi32(c, d);
+    out[0] = _mm512_unpacklo_epi64(ab01, cd01);
+    out[1] = _mm512_unpackhi_epi64(ab01, cd01);
+    out[2] = _mm512_unpacklo_epi64(ab23, cd23);
+    out[3] = _mm512_unpackhi_epi64(ab23, cd23);
 }
 
 /* d and start are those of the first block of the pass. */
 INLINE __m512 chain_blocks(uint32_t type, __m512 acc, const struct scratch_blocks *scratch,
                            size_t count, const float *d, const float *start) {
     for (size_t q = 0; q < (count + 3) / 4; q++) {
-        __m512i sum[4];
+        __m512i sum[4], scales[4];
         lanes_to_rows(sum, scratch->raw[q]);
+        scales_to_rows(scales, scratch->scales[q]);
 #pragma GCC unroll 4
         for (size_t l = 0; l < 4; l++) {
             size_t b = 4 * q + l;
             if (b >= count) break;
-            __m512 scale = _mm512_mul_ps(widen_low(scratch->scales[b]), _mm512_set1_ps(d[b]));
+            __m512 scale = _mm512_mul_ps(widen_low(scales[l]), _mm512_set1_ps(d[b]));
             __m512 s = _mm512_set1_ps(start[b]);
             if (type == WEIGHT_Q4_1) {
                 acc = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(sum[l]), acc);
-                acc = _mm512_fmadd_ps(widen_high(scratch->scales[b]), s, acc);
+                acc = _mm512_fmadd_ps(widen_high(scales[l]), s, acc);
             } else {
                 __m512i whole = _mm512_add_epi32(sum[l], _mm512_castps_si512(s));
                 acc = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(whole), acc);
@@ -254,7 +324,7 @@ INLINE void scan_super_16(struct scratch_supers *scratch, size_t b, int r, const
     __m256i offset = _mm256_madd_epi16(scales, _mm256_load_si256((const __m256i *)a->sum));
     scratch->min[b][r] =
         _mm_add_epi32(_mm256_castsi256_si128(offset), _mm256_extracti128_si256(offset, 1));
-    scratch->scales[b][r] = load2(p + offsetof(struct q6_k, d));
+    scratch->scales[b][r] = (uint32_t)load2(p + offsetof(struct q6_k, d));
 }
 
 INLINE void scan_supers(uint32_t type, struct scratch_supers *scratch, const struct span *w,
@@ -294,10 +364,11 @@ INLINE __m512 chain_supers(uint32_t type, __m512 acc, const struct scratch_super
                                        _mm512_add_epi32(part[2], part[3]));
         __m512 d = _mm512_set1_ps(a[b].d);
         if (type == WEIGHT_Q6_K) sum = _mm512_sub_epi32(sum, _mm512_slli_epi32(min, 5));
-        __m512 scale = _mm512_mul_ps(widen_low(scratch->scales[b]), d);
+        const __m512i scales = _mm512_load_si512(scratch->scales[b]);
+        __m512 scale = _mm512_mul_ps(widen_low(scales), d);
         acc = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(sum), acc);
         if (type == WEIGHT_Q6_K) continue;
-        scale = _mm512_mul_ps(widen_high(scratch->scales[b]), d);
+        scale = _mm512_mul_ps(widen_high(scales), d);
         acc = _mm512_fnmadd_ps(scale, _mm512_cvtepi32_ps(min), acc);
     }
     return acc;
@@ -320,7 +391,7 @@ INLINE void aim(struct span *w, size_t row_size, size_t pass_size, bool last) {
 }
 
 /* 16 rows from `row` on, all of k. */
-INLINE __m512 linear_rows(uint32_t type, const uint8_t *const row[LINEAR_ROWS],
+INLINE __m512 linear_rows(uint32_t type, const uint8_t *const row[LINEAR_ROWS], const uint8_t *end,
                           const void *activation, size_t n_blocks, void *scratch) {
     const bool super = type >= WEIGHT_Q4_K;
     const size_t most = super ? SUPERS : 4 * QUADS, size = block_size(type);
@@ -329,7 +400,7 @@ INLINE __m512 linear_rows(uint32_t type, const uint8_t *const row[LINEAR_ROWS],
     const float *d = linear_d(activation, n_blocks), *start = d + 4 * linear_quads(n_blocks);
     __m512 acc = _mm512_setzero_ps();
     for (size_t first = 0; first < n_blocks; first += pass) {
-        struct span w = {.count = n_blocks - first < pass ? n_blocks - first : pass};
+        struct span w = {.end = end, .count = n_blocks - first < pass ? n_blocks - first : pass};
         for (int r = 0; r < LINEAR_ROWS; r++) w.row[r] = row[r] + first * size;
         aim(&w, n_blocks * size, w.count * size, first + pass >= n_blocks);
         if (super) {
@@ -352,7 +423,7 @@ INLINE void linear(uint32_t type, float *y, const uint8_t *w, size_t n, const vo
         const uint8_t *row[LINEAR_ROWS];
         for (size_t r = 0; r < LINEAR_ROWS; r++)
             row[r] = w + (first + (r < left ? r : left - 1)) * stride;
-        __m512 acc = linear_rows(type, row, activation, n_blocks, scratch);
+        __m512 acc = linear_rows(type, row, w + n * stride, activation, n_blocks, scratch);
         __mmask16 rows = left < LINEAR_ROWS ? (__mmask16)((1u << left) - 1) : 0xffff;
         _mm512_mask_storeu_ps(y + first, rows, acc);
     }
