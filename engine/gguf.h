@@ -47,7 +47,7 @@ struct gguf_tensor {
 /* Maps and checks `path`. NULL and ERROR_MODEL_NOT_READY with a message that names the place
  * (byte offset, key or tensor) on failure. */
 struct gguf *gguf_open(const char *path, struct error *error);
-/* The same over n bytes at `bytes`, borrowed (tests, fuzzing). Tensor data is aligned as `bytes`. */
+/* The same over n bytes at `bytes`, borrowed; tensor data is aligned as they are. For tests. */
 struct gguf *gguf_from_memory(const void *bytes, size_t n, struct error *error);
 void gguf_close(struct gguf *gguf);
 

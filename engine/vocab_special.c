@@ -79,8 +79,7 @@ static void add_known_ends(struct vocab *vocab) {
         "<eos>",
         "<|eos|>",
         "<|endofturn|>",
-        "<\xEF\xBD\x9C"
-        "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>", /* DeepSeek */
+        "<｜end▁of▁sentence｜>", /* DeepSeek */
     };
     bool harmony = find_special(vocab, "<|return|>") != TOKEN_NONE &&
                    find_special(vocab, "<|call|>") != TOKEN_NONE;
