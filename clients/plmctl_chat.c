@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "proto/proto.h"
-#include "proto/span.h"
 
 struct conversation {
     struct session *session;

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "proto/proto.h"
-#include "proto/span.h"
 
 static struct text text_of(const char *string) {
     return (struct text){string, strlen(string)};

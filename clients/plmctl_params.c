@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "proto/proto.h"
-#include "proto/span.h"
 
 void params_name(struct buf *out, const char *name) {
     buf_printf(out, ",\"%s\":", name);

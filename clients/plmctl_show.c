@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "proto/proto.h"
-#include "proto/span.h"
 
 /* Bytes that would steer a terminal. C1 controls are two bytes in UTF-8. */
 static bool steers(const char *at, size_t left) {

@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "proto/proto.h"
-#include "proto/span.h"
 
 /* ---- Ctrl-C: a byte into a pipe that the library watches ---- */
 

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/generation.h"
+#include "proto/span.h"
 
 /* ---- framing ---------------------------------------------------------------- */
 
@@ -95,7 +96,7 @@ void reply_text(struct buf *out, const char *id, const char *member, struct text
 void notify_token(struct buf *out, const char *id, const struct generation_chunk *chunk);
 void notify_progress(struct buf *out, const char *id, uint64_t seq, const struct generation_progress *p);
 
-/* ---- JSON for clients (reading it in place: proto/span.h) ------------------------ */
+/* ---- JSON for clients, beside reading it in place (span.h) ------------------------ */
 
 /* Is it JSON that a request may hold? Otherwise says where it is not. */
 bool json_check(struct text text, struct error *error);

@@ -5,7 +5,7 @@
  * for text that json_read has accepted; on any other bytes every function stays
  * within them and ends, but what it finds means nothing.
  *
- * Public: clients read replies with it.
+ * Public, by way of proto.h: clients read replies with it.
  */
 #ifndef PROTO_SPAN_H
 #define PROTO_SPAN_H

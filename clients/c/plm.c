@@ -11,7 +11,6 @@
 
 #include "clients/c/connect.h"
 #include "proto/proto.h"
-#include "proto/span.h"
 
 enum {
     REPLY_MAX = 64 * 1024 * 1024, /* far beyond what the daemon buffers for one peer */

@@ -16,7 +16,7 @@ static bool fails(void) {
     return fail_at && allocations == fail_at;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || !defined(__GLIBC__)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__GLIBC__)
 static void *failing_malloc(size_t n) {
     return fails() ? NULL : malloc(n);
 }
