@@ -1,5 +1,6 @@
 #include "engine/model.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,13 @@
 #include "kernels/kernels.h"
 
 /* Bounds that no model of the supported architectures exceeds; they keep products in range. */
-enum { MAX_LAYERS = 1024, MAX_WIDTH = 1 << 17, MAX_HEAD_DIM = 256, MAX_CONTEXT = 1 << 22 };
+enum {
+    MAX_LAYERS = 1024,
+    MAX_WIDTH = 1 << 17, /* of embeddings, feed-forward, all heads together */
+    MAX_HEAD_DIM = 256,
+    MAX_CONTEXT = 1 << 22,
+    MAX_KV_VALUES = 1 << 22, /* K or V of one position in all layers */
+};
 
 struct loader {
     const struct gguf *gguf;
@@ -23,7 +30,11 @@ static bool refuse(struct loader *loader, const char *what) {
     return error_set(loader->error, ERROR_MODEL_NOT_READY, "%s", what);
 }
 
-/* Metadata number ARCH.key in low..high; `fallback` when the key is absent and fallback is not 0. */
+static bool string_is(struct gguf_string s, const char *text) {
+    return s.len == strlen(text) && memcmp(s.bytes, text, s.len) == 0;
+}
+
+/* Metadata number ARCH.key in 1..high; `fallback` when the key is absent and fallback is not 0. */
 static bool read_count(struct loader *loader, const char *key, uint32_t *value, uint64_t high,
                        uint32_t fallback) {
     char name[128];
@@ -40,15 +51,25 @@ static bool read_count(struct loader *loader, const char *key, uint32_t *value, 
     return true;
 }
 
-static bool read_float(struct loader *loader, const char *key, float *value, float fallback) {
+/* Metadata number ARCH.key in low..high, low > 0; `fallback` as above. */
+static bool read_float(struct loader *loader, const char *key, float *value, float low, float high,
+                       float fallback) {
     char name[128];
     snprintf(name, sizeof name, "%s.%s", loader->model->architecture, key);
     *value = fallback;
     if (!gguf_has(loader->gguf, name) && fallback > 0) return true;
-    if (!gguf_get_f32(loader->gguf, name, value) || !(*value > 0) || !(*value < 1e12f))
+    if (!gguf_get_f32(loader->gguf, name, value) || !(*value >= low) || !(*value <= high))
         return error_set(loader->error, ERROR_MODEL_NOT_READY,
                          "metadata %s is missing or out of range", name);
     return true;
+}
+
+static bool check_causal(struct loader *loader) {
+    char name[128];
+    bool causal;
+    snprintf(name, sizeof name, "%s.attention.causal", loader->model->architecture);
+    if (!gguf_has(loader->gguf, name) || (gguf_get_bool(loader->gguf, name, &causal) && causal)) return true;
+    return error_set(loader->error, ERROR_MODEL_NOT_READY, "metadata %s: only true is supported", name);
 }
 
 /* Options of the architecture that change the arithmetic and are not implemented: present and
@@ -66,37 +87,43 @@ static bool check_options(struct loader *loader) {
     }
     static const char *const floats[] = {"attention.scale", "logit_scale", "residual_scale",
                                          "embedding_scale", "attn_logit_softcapping",
-                                         "final_logit_softcapping", "attention.clamp_kqv"};
+                                         "final_logit_softcapping", "attention.clamp_kqv",
+                                         "attention.max_alibi_bias"};
     for (size_t i = 0; i < sizeof floats / sizeof *floats; i++) {
         snprintf(name, sizeof name, "%s.%s", loader->model->architecture, floats[i]);
         if (gguf_has(loader->gguf, name))
             return error_set(loader->error, ERROR_MODEL_NOT_READY,
                              "metadata %s: this option is not supported yet", name);
     }
-    return true;
+    return check_causal(loader);
 }
 
-static bool string_is(struct gguf_string s, const char *text) {
-    return s.len == strlen(text) && memcmp(s.bytes, text, s.len) == 0;
+/* Positions are divided by the scaling factor, old files' scale_linear, where the scaling type is
+ * linear; that is also what a factor without a type means. The bounds keep every angle in range. */
+static bool read_rope_scaling(struct loader *loader, float *scale) {
+    const char *architecture = loader->model->architecture;
+    char name[128];
+    struct gguf_string kind = {"linear", 6};
+    *scale = 1;
+    snprintf(name, sizeof name, "%s.rope.scaling.type", architecture);
+    bool typed = gguf_has(loader->gguf, name);
+    if (typed && !gguf_get_string(loader->gguf, name, &kind))
+        return refuse(loader, "metadata rope.scaling.type is not a string");
+    if (string_is(kind, "none")) return true;
+    if (!string_is(kind, "linear"))
+        return error_set(loader->error, ERROR_MODEL_NOT_READY, "rope scaling type %s is not supported",
+                         gguf_quote(kind).text);
+    snprintf(name, sizeof name, "%s.rope.scaling.factor", architecture);
+    bool old = !gguf_has(loader->gguf, name) && !typed;
+    return read_float(loader, old ? "rope.scale_linear" : "rope.scaling.factor", scale, 1e-3f, 1e6f,
+                      old ? 1 : 0);
 }
 
 static bool read_rope(struct loader *loader) {
     struct model *model = loader->model;
-    char name[128];
-    struct gguf_string kind;
-    float base, scale = 1;
-    if (!read_float(loader, "rope.freq_base", &base, 10000.0f)) return false;
-    snprintf(name, sizeof name, "%s.rope.scaling.type", model->architecture);
-    if (gguf_has(loader->gguf, name)) {
-        if (!gguf_get_string(loader->gguf, name, &kind)) return refuse(loader, "rope scaling type is no string");
-        if (string_is(kind, "linear")) {
-            if (!read_float(loader, "rope.scaling.factor", &scale, 0)) return false;
-        } else if (!string_is(kind, "none")) {
-            return error_set(loader->error, ERROR_MODEL_NOT_READY,
-                             "rope scaling type \"%.*s\" is not supported", (int)(kind.len < 40 ? kind.len : 40),
-                             kind.bytes);
-        }
-    }
+    float base, scale;
+    if (!read_float(loader, "rope.freq_base", &base, 1, 1e12f, 10000) || !read_rope_scaling(loader, &scale))
+        return false;
     model->rope_base = base;
     model->rope_scale = scale;
     model->rope_interleaved = true; /* llama's GGUF files hold permuted heads: pairs are neighbours */
@@ -120,7 +147,10 @@ static bool read_heads(struct loader *loader) {
     if (value_length != model->head_dim)
         return refuse(loader, "attention.value_length differs from attention.key_length");
     if (model->head_dim % 8) return refuse(loader, "the head size is no multiple of 8");
-    if (model->head_dim > MAX_HEAD_DIM) return refuse(loader, "the head size is over 256");
+    if (model->head_dim > MAX_HEAD_DIM) return refuse(loader, "the head size is too large");
+    if (model->n_head * model->head_dim > MAX_WIDTH ||
+        (uint64_t)model->n_head_kv * model->head_dim * model->n_layer > MAX_KV_VALUES)
+        return refuse(loader, "the heads are too many for their size");
     return true;
 }
 
@@ -131,11 +161,25 @@ static bool read_parameters(struct loader *loader, uint32_t n_vocab) {
            read_count(loader, "embedding_length", &model->n_embd, MAX_WIDTH, 0) &&
            read_count(loader, "feed_forward_length", &model->n_ff, MAX_WIDTH, 0) &&
            read_count(loader, "context_length", &model->n_ctx_train, MAX_CONTEXT, 0) &&
-           read_float(loader, "attention.layer_norm_rms_epsilon", &model->norm_eps, 0) &&
+           read_float(loader, "attention.layer_norm_rms_epsilon", &model->norm_eps, 1e-30f, 1, 0) &&
            read_heads(loader) && read_rope(loader) && check_options(loader);
 }
 
 /* ---- tensors ------------------------------------------------------------------ */
+
+/* Numbers are in hexadecimal: agents take a bare 512 for an HTTP status. */
+static bool check_tensor(struct loader *loader, const struct gguf_tensor *tensor, const char *name,
+                         uint64_t k, uint64_t n) {
+    const uint64_t *dims = tensor->dims;
+    if (dims[0] != k || dims[1] != n || dims[2] != 1 || dims[3] != 1)
+        return error_set(loader->error, ERROR_MODEL_NOT_READY,
+                         "tensor %s has shape [0x%" PRIx64 ", 0x%" PRIx64 ", ..], expected [0x%" PRIx64
+                         ", 0x%" PRIx64 "]",
+                         name, dims[0], dims[1], k, n);
+    if ((uintptr_t)tensor->data % sizeof(float) != 0)
+        return error_set(loader->error, ERROR_MODEL_NOT_READY, "tensor %s is not aligned for its type", name);
+    return true;
+}
 
 static const struct gguf_tensor *bind(struct loader *loader, const char *name, uint64_t k, uint64_t n) {
     const struct gguf_tensor *tensor = gguf_tensor(loader->gguf, name);
@@ -143,13 +187,7 @@ static const struct gguf_tensor *bind(struct loader *loader, const char *name, u
         error_set(loader->error, ERROR_MODEL_NOT_READY, "tensor %s is missing", name);
         return NULL;
     }
-    if (tensor->dims[0] != k || tensor->dims[1] != n || tensor->dims[2] != 1 || tensor->dims[3] != 1) {
-        error_set(loader->error, ERROR_MODEL_NOT_READY,
-                  "tensor %s has shape [%llu, %llu, ..], expected [%llu, %llu]", name,
-                  (unsigned long long)tensor->dims[0], (unsigned long long)tensor->dims[1],
-                  (unsigned long long)k, (unsigned long long)n);
-        return NULL;
-    }
+    if (!check_tensor(loader, tensor, name, k, n)) return NULL;
     loader->bound++;
     loader->model->n_parameters += k * n;
     if (tensor->type < 64) loader->type_sizes[tensor->type] += k * n;
@@ -234,8 +272,8 @@ static bool check_all_bound(struct loader *loader) {
             }
         if (!found)
             return error_set(loader->error, ERROR_MODEL_NOT_READY,
-                             "tensor %s is not part of architecture %s as supported here", text,
-                             loader->model->architecture);
+                             "tensor %s is not part of architecture %s as supported here",
+                             gguf_quote(name).text, loader->model->architecture);
     }
     return refuse(loader, "the file holds tensors that the architecture does not use");
 }
@@ -285,8 +323,8 @@ struct model *model_load(const struct gguf *gguf, uint32_t n_vocab, struct error
         return NULL;
     }
     if (!string_is(architecture, "llama")) {
-        error_set(error, ERROR_MODEL_NOT_READY, "architecture \"%.*s\" is not supported (llama is)",
-                  (int)(architecture.len < 40 ? architecture.len : 40), architecture.bytes);
+        error_set(error, ERROR_MODEL_NOT_READY, "architecture \"%s\" is not supported (llama is)",
+                  gguf_quote(architecture).text);
         return NULL;
     }
     struct model *model = calloc(1, sizeof *model);
