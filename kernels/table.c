@@ -15,27 +15,15 @@ static void fill(struct kernels *kernels, int level) {
     attention_scalar_fill(kernels);
     if (level < AVX2) return;
 #if defined(__x86_64__)
-#if __has_include("kernels/avx2/matmul.c")
     kernels->isa = "avx2";
     matmul_avx2_fill(kernels);
-#endif
-#if __has_include("kernels/avx2/rows.c")
     rows_avx2_fill(kernels);
-#endif
-#if __has_include("kernels/avx2/attention.c")
     attention_avx2_fill(kernels);
-#endif
     if (level < AVX512) return;
-#if __has_include("kernels/avx512/matmul.c")
     kernels->isa = "avx512";
     matmul_avx512_fill(kernels);
-#endif
-#if __has_include("kernels/avx512/rows.c")
     rows_avx512_fill(kernels);
-#endif
-#if __has_include("kernels/avx512/attention.c")
     attention_avx512_fill(kernels);
-#endif
 #endif
 }
 
