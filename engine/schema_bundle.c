@@ -24,11 +24,8 @@ static bool contains(const struct bundle *bundle, uint32_t term) {
 static bool add_ref(struct schema *schema, struct bundle *bundle, uint8_t at, unsigned extra,
                     unsigned depth) {
     uint32_t part = term_part(bundle->terms[at]);
-    const struct json *target = schema_resolve(schema, part);
-    if (!target) return false;
-    uint32_t known = schema->n_parts, found = schema_part_of(schema, target);
+    uint32_t found = schema_resolve(schema, part);
     if (found == RULES_NONE) return false;
-    if (found >= known && !schema_check(schema, target)) return false;
     return add_part(schema, bundle, term_of(found, extra), at, depth + 1);
 }
 

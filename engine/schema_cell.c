@@ -4,6 +4,8 @@
 #include "engine/schema_part.h"
 #include "engine/vector.h"
 
+enum { MAX_ALTERNATIVES = 512 }; /* of one place */
+
 static const struct json *part_get(const struct schema *schema, const struct bundle *bundle,
                                    uint32_t i, enum schema_keyword keyword) {
     return schema_get(schema, term_part(bundle->terms[i]), keyword);
@@ -74,6 +76,7 @@ bool schema_add_cell(struct schema *schema, struct alternatives *out, const stru
     uint32_t index;
     for (uint32_t i = 0; i < out->n; i++)
         if (same_cell(&schema->rules->cells[out->cells[i]], cell)) return true;
+    if (out->n >= MAX_ALTERNATIVES) return schema_fail(schema, RULES_TOO_LARGE);
     enum rules_status status = rules_add_cell(schema->rules, cell, &index);
     if (status != RULES_OK) return schema_fail(schema, status);
     if (!vector_reserve((void **)&out->cells, &out->cap, out->n + 1, sizeof *out->cells))

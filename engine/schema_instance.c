@@ -163,8 +163,8 @@ static enum schema_verdict combined(struct schema *schema, uint32_t part, const 
             return VERDICT_NO;
     }
     if (!schema_get(schema, part, KW_REF)) return VERDICT_YES;
-    const struct json *target = schema_resolve(schema, part);
-    return target ? allows_json(schema, target, value, depth) : VERDICT_UNKNOWN;
+    uint32_t target = schema_resolve(schema, part);
+    return target == RULES_NONE ? VERDICT_UNKNOWN : allows(schema, target, value, depth + 1);
 }
 
 static bool listed(const struct schema *schema, uint32_t part, const struct json *value,

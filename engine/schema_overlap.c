@@ -27,8 +27,7 @@ static bool demand_of(struct schema *schema, uint32_t part, struct demand *out) 
         if (schema_get(schema, part, KW_REQUIRED) && schema_get(schema, part, KW_PROPERTIES))
             if (out->n_objects < TAGS) out->objects[out->n_objects++] = json;
         if (!schema_get(schema, part, KW_REF)) return true;
-        const struct json *target = schema_resolve(schema, part);
-        if (!target || (part = schema_part_of(schema, target)) == RULES_NONE) return false;
+        if ((part = schema_resolve(schema, part)) == RULES_NONE) return false;
     }
     return true;
 }

@@ -28,6 +28,7 @@ struct schema_part {
     const struct json *json;
     uint64_t present;          /* bit per keyword */
     uint32_t first, n;         /* entries of `members` */
+    uint32_t target;           /* where $ref leads, once resolved; RULES_NONE before */
     uint8_t types;
 };
 
@@ -62,6 +63,7 @@ struct schema {
     struct error *error;
     struct json_doc *doc;
     const struct json *root;
+    bool resources;            /* a subschema has an $id of its own */
     bool old;                  /* draft 7 or before: $ref hides its siblings */
     uint32_t root_node;
     struct schema_part *parts;
@@ -102,8 +104,8 @@ const struct json *schema_get(const struct schema *schema, uint32_t part,
 const char *schema_keyword_name(enum schema_keyword keyword);
 /* The index of a keyword, KW_COUNT if JSON Schema does not define it. */
 enum schema_keyword schema_keyword_find(const char *text, uint32_t len);
-/* What a part's $ref points to; NULL after an error. */
-const struct json *schema_resolve(struct schema *schema, uint32_t part);
+/* The part that a part's $ref leads to, checked; RULES_NONE after an error. */
+uint32_t schema_resolve(struct schema *schema, uint32_t part);
 /* Error 1004 about a keyword of a part. Returns false. */
 bool schema_refuse(struct schema *schema, uint32_t part, enum schema_keyword keyword,
                    const char *reason);

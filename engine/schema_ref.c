@@ -87,18 +87,12 @@ static const struct json *find_fragment(const struct schema *schema, const char 
     return found;
 }
 
-/* A subschema with its own $id starts a resource of its own, in which "#" means something else. */
-static bool has_resources(const struct schema *schema) {
-    for (uint32_t i = 0; i < schema->n_parts; i++) {
-        const struct json *id = json_get(schema->parts[i].json, "$id");
-        if (id && schema->parts[i].json != schema->root && id->type == JSON_STRING && id->len &&
-            id->text[0] != '#')
-            return true;
-    }
-    return false;
+static const struct json *refuse(struct schema *schema, uint32_t part, const char *reason) {
+    schema_refuse(schema, part, KW_REF, reason);
+    return NULL;
 }
 
-const struct json *schema_resolve(struct schema *schema, uint32_t part) {
+static const struct json *find_target(struct schema *schema, uint32_t part) {
     const struct json *ref = schema_get(schema, part, KW_REF);
     const struct json *id = json_get(schema->root, "$id");
     const char *text = ref->text;
@@ -108,13 +102,21 @@ const struct json *schema_resolve(struct schema *schema, uint32_t part) {
         text += id->len; /* the document by its own name */
         len -= id->len;
     }
-    if (len && text[0] != '#')
-        return schema_refuse(schema, part, KW_REF, "only references inside the schema"), NULL;
-    if (has_resources(schema))
-        return schema_refuse(schema, part, KW_REF, "the schema has nested $id"), NULL;
+    if (len && text[0] != '#') return refuse(schema, part, "only references inside the schema");
+    if (schema->resources) return refuse(schema, part, "the schema has nested $id");
     const struct json *found = len ? find_fragment(schema, text + 1, len - 1) : schema->root;
-    if (!found) return schema_refuse(schema, part, KW_REF, "unresolved reference"), NULL;
+    if (!found) return refuse(schema, part, "unresolved reference");
     if (found->type != JSON_OBJECT && found->type != JSON_TRUE && found->type != JSON_FALSE)
-        return schema_refuse(schema, part, KW_REF, "does not lead to a schema"), NULL;
+        return refuse(schema, part, "does not lead to a schema");
     return found;
+}
+
+uint32_t schema_resolve(struct schema *schema, uint32_t part) {
+    if (schema->parts[part].target != RULES_NONE) return schema->parts[part].target;
+    const struct json *found = find_target(schema, part);
+    if (!found) return RULES_NONE;
+    uint32_t known = schema->n_parts, target = schema_part_of(schema, found);
+    if (target == RULES_NONE || (target >= known && !schema_check(schema, found)))
+        return RULES_NONE;
+    return schema->parts[part].target = target;
 }

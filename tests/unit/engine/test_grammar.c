@@ -1,0 +1,408 @@
+/* Schemas against texts, what is refused and how, hostile schemas, the shared schema sources. */
+#include <check.h>
+#include <time.h>
+
+#include "engine/json_write.h"
+#include "tests/unit/engine/grammar_support.h"
+
+static struct grammar *compile(const char *schema, bool closed, struct error *error) {
+    *error = (struct error){0};
+    return grammar_from_schema(schema, strlen(schema), closed, false, NULL, error);
+}
+
+/* ---- texts ---- */
+
+struct texts_case {
+    const char *schema;
+    bool closed;
+    const char *accepted[8], *rejected[12];
+};
+
+#define OPEN   false
+#define CLOSED true
+
+static const struct texts_case texts[] = {
+    {"{}", OPEN, {"1", "\"a\"", "{\"a\":[1,{}]}", "null", "[[],[]]"}, {"", "[", "1 ", " 1", "{,}", "nul"}},
+    {"true", CLOSED, {"{\"a\":1}", "-0.5e-7"}, {"{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "01", "+1"}},
+    {"{\"type\":\"null\"}", OPEN, {"null"}, {"\"null\"", "0"}},
+    {"{\"type\":\"boolean\"}", OPEN, {"true", "false"}, {"True", "1"}},
+    {"{\"type\":[\"string\",\"null\"]}", OPEN, {"\"\"", "null"}, {"1", "nul", "{}"}},
+    {"{\"type\":\"string\"}", OPEN,
+     {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"", "\"\xC3\xA9\xF0\x9F\x98\x80\"", "\"\\ud83d\\ude00\"", "\"\x7F\""},
+     {"\"\n\"", "\"\\x\"", "\"\\ud83d\"", "\"\\ude00\"", "\"\xC3\"", "\"\xC0\x80\"", "\"\xED\xA0\x80\"",
+      "\"\\ud83d\\u0041\"", "\"\xF5\x80\x80\x80\"", "'a'", "\"\\u00g0\""}},
+    {"{\"type\":\"string\",\"minLength\":2,\"maxLength\":3}", OPEN,
+     {"\"ab\"", "\"abc\"", "\"\xC3\xA9\xC3\xA9\"", "\"\\ud83d\\ude00\\n\"", "\"\xF0\x9F\x98\x80zz\""},
+     {"\"\"", "\"a\"", "\"abcd\"", "\"\\ud83d\\ude00\"", "\"\xF0\x9F\x98\x80\xF0\x9F\x98\x80zz\""}},
+    {"{\"type\":\"integer\"}", OPEN, {"0", "-1", "123456789012345678", "10"},
+     {"1.0", "-", "00", "-0", "1e3", "--1", "123456789012345678901"}},
+    {"{\"type\":\"number\"}", OPEN, {"0", "-0.0", "3.14", "1e-06", "1E+16", "0.10000000000000001"},
+     {".5", "1.", "1e", "1e999", "0x1", "NaN"}},
+    {"{\"type\":\"integer\",\"minimum\":-12,\"maximum\":345}", OPEN,
+     {"-12", "-9", "0", "7", "99", "345", "344", "-10"}, {"-13", "346", "1000", "-20", "400", "-100"}},
+    {"{\"type\":\"integer\",\"exclusiveMinimum\":0,\"exclusiveMaximum\":10}", OPEN, {"1", "9"},
+     {"0", "10", "-1", "11"}},
+    {"{\"type\":\"integer\",\"minimum\":0,\"exclusiveMinimum\":true}", OPEN, {"1"}, {"0", "-1"}},
+    {"{\"type\":\"integer\",\"minimum\":1.5,\"maximum\":2.5}", OPEN, {"2"}, {"1", "3", "20"}},
+    {"{\"type\":\"integer\",\"minimum\":9007199254740993}", OPEN,
+     {"9007199254740993", "9007199254740994", "10000000000000000"}, {"9007199254740992", "9"}},
+    {"{\"type\":\"number\",\"minimum\":0.1,\"maximum\":0.25}", OPEN, {"0.1", "0.10", "0.25", "0.250", "0.2", "0.1999"},
+     {"0", "0.0", "0.09", "0.251", "0.3", "1", "0.2500001", "0.1e1"}},
+    {"{\"type\":\"number\",\"exclusiveMinimum\":-1.5,\"exclusiveMaximum\":0}", OPEN,
+     {"-1.4999", "-0.001", "-1", "-0.00001"}, {"-1.5", "-1.50", "-2", "0", "-0", "-0.0", "1"}},
+    {"{\"type\":\"number\",\"minimum\":0}", OPEN, {"0", "0.0", "1e-06", "12e5"}, {"-1", "-0.1"}},
+    {"{\"type\":\"number\",\"minimum\":1e2,\"maximum\":1.5E2}", OPEN, {"100", "150", "150.0", "120.5"}, {"99.9", "150.1", "1e2"}},
+    {"{\"enum\":[1,12,\"a\",\"a\\\"b\",null,true,{\"k\":[1,2]}]}", OPEN,
+     {"1", "12", "\"a\"", "\"a\\\"b\"", "null", "true", "{\"k\":[1,2]}"}, {"2", "121", "\"b\"", "false", "{\"k\":[1, 2]}"}},
+    {"{\"enum\":[1,\"a\",2.5,null],\"type\":[\"string\",\"integer\"]}", OPEN, {"1", "\"a\""}, {"2.5", "null"}},
+    {"{\"enum\":[1,2,3,40],\"minimum\":2,\"maximum\":3}", OPEN, {"2", "3"}, {"1", "40"}},
+    {"{\"const\":{\"a\":1.50}}", OPEN, {"{\"a\":1.50}"}, {"{\"a\":1.5}", "{}"}},
+    {"{\"enum\":[10,100,1]}", OPEN, {"1", "10", "100"}, {"1000", "101"}},
+    {"{\"type\":\"array\",\"items\":{\"enum\":[1,12]}}", OPEN, {"[]", "[1]", "[1,12,1]"}, {"[2]", "[1,]", "[1,121]", "[,1]"}},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"minItems\":2,\"maxItems\":3}", OPEN, {"[1,2]", "[1,2,3]"},
+     {"[]", "[1]", "[1,2,3,4]"}},
+    {"{\"type\":\"array\",\"prefixItems\":[{\"const\":1},{\"const\":2}],\"items\":{\"const\":3}}", OPEN,
+     {"[]", "[1]", "[1,2]", "[1,2,3,3]"}, {"[2]", "[1,3]", "[1,2,2]"}},
+    {"{\"type\":\"array\",\"items\":[{\"const\":1}],\"additionalItems\":false}", OPEN, {"[]", "[1]"}, {"[1,1]", "[2]"}},
+    {"{\"type\":\"array\",\"prefixItems\":[{\"const\":1}],\"items\":false,\"minItems\":1}", OPEN, {"[1]"}, {"[]", "[1,1]"}},
+    {"{\"type\":\"array\",\"maxItems\":0}", OPEN, {"[]"}, {"[1]"}},
+    {"{\"type\":\"object\",\"properties\":{\"a\":{\"const\":1},\"b\":{\"const\":2},\"c\":{\"const\":3}},\"required\":[\"b\"]}", CLOSED,
+     {"{\"b\":2}", "{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":2,\"c\":3}", "{\"b\":2,\"c\":3}"},
+     {"{}", "{\"a\":1}", "{\"c\":3}", "{\"b\":2,\"a\":1}", "{\"b\":2,\"d\":4}", "{\"b\":2,}", "{\"b\":2,\"b\":2}"}},
+    {"{\"type\":\"object\",\"properties\":{\"a\":{\"const\":1}}}", OPEN,
+     {"{}", "{\"a\":1}", "{\"a\":1,\"z\":[]}", "{\"ab\":2}", "{\"\":2}"},
+     {"{\"a\":2}", "{\"z\":1,\"a\":1}", "{\"\\u0061\":2}", "{\"z\":1,\"z\":2}", "{\"z\":1,\"\\u007a\":2}"}},
+    {"{\"type\":\"object\",\"properties\":{\"a\":{\"const\":1}},\"additionalProperties\":{\"type\":\"null\"}}", CLOSED,
+     {"{\"a\":1,\"b\":null}", "{\"b\":null}"}, {"{\"b\":1}", "{\"a\":null}"}},
+    {"{\"type\":\"object\",\"required\":[\"x\"]}", CLOSED, {"{\"x\":[1]}"}, {"{}", "{\"x\":1,\"y\":1}"}},
+    {"{\"type\":\"object\",\"required\":[\"x\"]}", OPEN, {"{\"x\":1}", "{\"x\":1,\"y\":1}"}, {"{}", "{\"y\":1}"}},
+    {"{\"type\":\"object\"}", CLOSED, {"{}"}, {"{\"a\":1}"}},
+    {"{\"properties\":{\"a\\\"\\u00e9/\":{\"const\":1},\"n\\n\":{}}}", CLOSED, {"{\"a\\\"\xC3\xA9/\":1}", "{\"n\\n\":2}"}, {"{\"a\":1}"}},
+    {"{\"properties\":{\"a\":false,\"b\":true}}", OPEN, {"{\"b\":1}", "{\"c\":1}"}, {"{\"a\":1}"}},
+    {"{\"anyOf\":[{\"type\":\"string\",\"maxLength\":1},{\"type\":\"integer\"},{\"type\":\"null\"}]}", OPEN,
+     {"\"a\"", "5", "null"}, {"\"ab\"", "1.5"}},
+    {"{\"anyOf\":[{\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"]},{\"properties\":{\"a\":{\"const\":12},\"b\":{}},\"required\":[\"a\",\"b\"]}],\"type\":\"object\"}",
+     CLOSED, {"{\"a\":1}", "{\"a\":12,\"b\":0}"}, {"{\"a\":12}", "{\"a\":1,\"b\":0}", "{}"}},
+    {"{\"type\":\"object\",\"properties\":{\"x\":{\"const\":0}},\"required\":[\"x\"],\"anyOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]}]}",
+     CLOSED, {"{\"x\":0,\"a\":1}", "{\"x\":0,\"b\":1}"}, {"{\"x\":0}", "{\"a\":1}", "{\"x\":0,\"c\":1}"}},
+    {"{\"oneOf\":[{\"type\":\"string\"},{\"type\":\"number\"}]}", OPEN, {"\"\"", "1.5"}, {"null"}},
+    {"{\"oneOf\":[{\"properties\":{\"t\":{\"const\":\"a\"},\"v\":{\"type\":\"integer\"}},\"required\":[\"t\",\"v\"]},{\"properties\":{\"t\":{\"const\":\"b\"}},\"required\":[\"t\"]}],\"type\":\"object\"}",
+     CLOSED, {"{\"t\":\"a\",\"v\":1}", "{\"t\":\"b\"}"}, {"{\"t\":\"a\"}", "{\"t\":\"b\",\"v\":1}"}},
+    {"{\"oneOf\":[{\"required\":[\"a\"],\"properties\":{\"a\":{}}},{\"required\":[\"b\"],\"properties\":{\"b\":{}}}],\"type\":\"object\"}",
+     CLOSED, {"{\"a\":1}", "{\"b\":1}"}, {"{\"a\":1,\"b\":1}", "{}"}},
+    {"{\"oneOf\":[{\"enum\":[1,2]},{\"enum\":[2,3]}]}", OPEN, {"1", "3"}, {"2"}},
+    {"{\"oneOf\":[{\"minimum\":0,\"maximum\":5},{\"minimum\":6}],\"type\":\"integer\"}", OPEN, {"0", "5", "6", "100"}, {"-1"}},
+    {"{\"allOf\":[{\"properties\":{\"a\":{\"minimum\":2}}},{\"properties\":{\"a\":{\"maximum\":3},\"b\":{}}}],\"properties\":{\"a\":{\"type\":\"integer\"}},\"required\":[\"a\"]}",
+     CLOSED, {"{\"a\":2}", "{\"a\":3,\"b\":1}"}, {"{\"a\":1}", "{\"a\":4}", "{\"a\":2,\"c\":1}"}},
+    {"{\"$ref\":\"#/$defs/a~1b%25\",\"maximum\":5,\"$defs\":{\"a/b%\":{\"type\":\"integer\",\"minimum\":3}}}", OPEN, {"3", "5"}, {"2", "6"}},
+    {"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"$ref\":\"#/definitions/a\",\"maximum\":5,\"definitions\":{\"a\":{\"type\":\"integer\"}}}",
+     OPEN, {"6", "1"}, {"1.5"}},
+    {"{\"$defs\":{\"n\":{\"type\":\"object\",\"properties\":{\"v\":{\"type\":\"integer\"},\"next\":{\"$ref\":\"#/$defs/n\"}},\"required\":[\"v\"]}},\"$ref\":\"#/$defs/n\"}",
+     CLOSED, {"{\"v\":1}", "{\"v\":1,\"next\":{\"v\":2,\"next\":{\"v\":3}}}"}, {"{}", "{\"v\":1,\"next\":{}}", "{\"v\":1,\"next\":null}"}},
+    {"{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}}", OPEN, {"[]", "[[],[[]]]"}, {"[1]", "{}"}},
+    {"{\"anyOf\":[{\"$ref\":\"#\"},{\"type\":\"string\"}]}", OPEN, {"\"a\""}, {"1"}},
+    {"{\"$ref\":\"#there\",\"$defs\":{\"x\":{\"$anchor\":\"there\",\"const\":7}}}", OPEN, {"7"}, {"8"}},
+    {"{\"type\":\"string\",\"format\":\"unknown\",\"title\":3,\"x-y\":{},\"nullable\":true,\"examples\":[1],\"default\":5}", OPEN,
+     {"\"\""}, {"null"}},
+    {"{\"maxLength\":3,\"minimum\":5,\"maxItems\":1}", OPEN, {"\"abc\"", "5", "[1]", "{}", "null"}, {"\"abcd\"", "4", "[1,1]"}},
+    {"{\"type\":\"string\",\"maxLength\":100000000}", OPEN, {"\"abc\""}, {"1"}},
+    {"{\"type\":\"object\",\"minProperties\":1,\"properties\":{\"a\":{}},\"required\":[\"a\"]}", CLOSED, {"{\"a\":1}"}, {"{}"}},
+};
+
+START_TEST(texts_match) {
+    const struct texts_case *at = &texts[_i];
+    struct error error;
+    struct grammar *grammar = compile(at->schema, at->closed, &error);
+    ck_assert_msg(grammar, "%s: %s (%s)", at->schema, error.message, error.path);
+    for (int i = 0; i < 8 && at->accepted[i]; i++)
+        ck_assert_msg(accepts(grammar, at->accepted[i], strlen(at->accepted[i])), "%s rejects %s",
+                      at->schema, at->accepted[i]);
+    for (int i = 0; i < 12 && at->rejected[i]; i++)
+        ck_assert_msg(!accepts(grammar, at->rejected[i], strlen(at->rejected[i])), "%s accepts %s",
+                      at->schema, at->rejected[i]);
+    grammar_unref(grammar);
+}
+END_TEST
+
+START_TEST(spaced_texts) {
+    static const char schema[] = "{\"properties\":{\"a\":{\"type\":\"array\"},\"b\":{\"enum\":[{\"x\":[1,2]}]}}}";
+    struct error error = {0};
+    struct grammar *grammar = grammar_from_schema(schema, sizeof schema - 1, true, true, NULL, &error);
+    static const char *const good[] = {"{\"a\": [1, {}], \"b\": {\"x\": [1, 2]}}", "{}"};
+    static const char *const bad[] = {"{\"a\":[]}", "{\"a\": [1,2]}", "{ }", "{\"a\":  []}", "{\"a\" : []}"};
+    ck_assert_ptr_nonnull(grammar);
+    for (int i = 0; i < 2; i++) ck_assert(accepts(grammar, good[i], strlen(good[i])));
+    for (int i = 0; i < 5; i++) ck_assert_msg(!accepts(grammar, bad[i], strlen(bad[i])), "%s", bad[i]);
+    grammar_unref(grammar);
+}
+END_TEST
+
+/* ---- refusals ---- */
+
+static const struct {
+    const char *schema;
+    enum error_code code;
+    const char *path, *keyword, *reason;
+} refusals[] = {
+    {"{", ERROR_INVALID_PARAMS, "", "", ""},
+    {"3", ERROR_INVALID_PARAMS, "", "", ""},
+    {"{\"properties\":{\"x\":{\"type\":\"any\"}}}", ERROR_INVALID_PARAMS, "/properties/x/type", "", ""},
+    {"{\"properties\":{\"x\":3}}", ERROR_INVALID_PARAMS, "/properties/x", "", ""},
+    {"{\"properties\":[]}", ERROR_INVALID_PARAMS, "/properties", "", ""},
+    {"{\"required\":true}", ERROR_INVALID_PARAMS, "/required", "", ""},
+    {"{\"minLength\":-1}", ERROR_INVALID_PARAMS, "/minLength", "", ""},
+    {"{\"anyOf\":[]}", ERROR_INVALID_PARAMS, "/anyOf", "", ""},
+    {"{\"items\":{\"a~b/c\":1,\"enum\":3}}", ERROR_INVALID_PARAMS, "/items/enum", "", ""},
+    {"{\"$ref\":\"http://example.com/x\"}", ERROR_SCHEMA_UNSUPPORTED, "/$ref", "$ref", NULL},
+    {"{\"$ref\":\"#/nowhere\"}", ERROR_SCHEMA_UNSUPPORTED, "/$ref", "$ref", NULL},
+    {"{\"$dynamicRef\":\"#a\"}", ERROR_SCHEMA_UNSUPPORTED, "/$dynamicRef", "$dynamicRef", NULL},
+    {"{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"number\",\"minimum\":3}]}", ERROR_SCHEMA_UNSUPPORTED, "/oneOf", "oneOf", NULL},
+    {"false", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"enum\":[]}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"type\":\"array\",\"minItems\":3,\"maxItems\":2}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"type\":\"object\",\"properties\":{\"a\":false},\"required\":[\"a\"]}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"type\":\"integer\",\"minimum\":3,\"maximum\":2}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"type\":\"integer\",\"exclusiveMinimum\":2,\"exclusiveMaximum\":3}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"type\":\"string\",\"enum\":[1,2]}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"type\":\"string\",\"allOf\":[{\"type\":\"number\"}]}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"$ref\":\"#\"}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"type\":\"array\",\"items\":{\"$ref\":\"#\"},\"minItems\":1}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+};
+
+START_TEST(refused) {
+    struct error error;
+    struct grammar *grammar = compile(refusals[_i].schema, false, &error);
+    ck_assert_msg(!grammar, "%s compiles", refusals[_i].schema);
+    ck_assert_int_eq(error.code, refusals[_i].code);
+    ck_assert_str_eq(error.path, refusals[_i].path);
+    ck_assert_str_eq(error.keyword, refusals[_i].keyword);
+    if (refusals[_i].reason) ck_assert_str_eq(error.reason, refusals[_i].reason);
+}
+END_TEST
+
+START_TEST(tool_errors) {
+    static const char bad[] = "{\"properties\":{\"x\":{\"$dynamicRef\":\"#m\"}}}";
+    const struct grammar_tool tools[] = {{"a", 1, NULL, 0}, {"b", 1, bad, sizeof bad - 1}};
+    const struct grammar_tool twice[] = {{"a", 1, NULL, 0}, {"a", 1, NULL, 0}};
+    const struct grammar_tool named[] = {{"a b", 3, NULL, 0}};
+    const struct grammar_syntax syntax = {"<c>", "</c>", "", false};
+    struct error error = {0};
+    ck_assert_ptr_null(grammar_from_tools(tools, 2, GRAMMAR_CALLS, 1, &syntax, NULL, &error));
+    ck_assert_int_eq(error.code, ERROR_SCHEMA_UNSUPPORTED);
+    ck_assert_str_eq(error.path, "tools[1].parameters/properties/x/$dynamicRef");
+    ck_assert_str_eq(error.keyword, "$dynamicRef");
+    error = (struct error){0};
+    ck_assert_ptr_null(grammar_from_tools(twice, 2, GRAMMAR_CALLS, 1, &syntax, NULL, &error));
+    ck_assert_int_eq(error.code, ERROR_INVALID_PARAMS);
+    error = (struct error){0};
+    ck_assert_ptr_null(grammar_from_tools(named, 1, GRAMMAR_CALLS, 1, &syntax, NULL, &error));
+    ck_assert_str_eq(error.path, "tools[0].name");
+}
+END_TEST
+
+/* ---- hostile schemas: bounded, fast ---- */
+
+static double milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+/* before, then middle n times, core, after n times */
+static char *nest(const char *before, const char *middle, const char *core, const char *after, unsigned n) {
+    size_t size = strlen(before) + n * (strlen(middle) + strlen(after)) + strlen(core) + 64;
+    char *text = malloc(size), *at = text + sprintf(text, "%s", before);
+    for (unsigned i = 0; i < n; i++) at += sprintf(at, "%s", middle);
+    at += sprintf(at, "%s", core);
+    for (unsigned i = 0; i < n; i++) at += sprintf(at, "%s", after);
+    return text;
+}
+
+static void hostile(char *schema, const char *expected_reason) {
+    struct error error = {0};
+    const struct grammar_limits limits = {.schema_bytes = 4 << 20};
+    double start = milliseconds();
+    struct grammar *grammar = grammar_from_schema(schema, strlen(schema), true, false, &limits, &error);
+    double took = milliseconds() - start;
+    if (expected_reason) {
+        ck_assert_msg(!grammar, "%.80s compiles", schema);
+        ck_assert_msg(strcmp(error.reason, expected_reason) == 0, "%.60s: %s: %s", schema, error.reason, error.message);
+    } else {
+        ck_assert_msg(grammar, "%.80s: %s %s", schema, error.message, error.path);
+    }
+    if (!getenv("PLM_SLOW")) ck_assert_msg(took < 60, "%.80s took %.1f ms", schema, took);
+    grammar_unref(grammar);
+    free(schema);
+}
+
+START_TEST(hostile_schemas) {
+    hostile(nest("", "{\"items\":", "{}", "}", 33), "too_deep");
+    hostile(nest("", "{\"items\":", "{\"type\":\"string\"}", "}", 32), NULL);
+    hostile(nest("", "{\"properties\":{\"a\":", "{}", "}}", 32), NULL);
+    hostile(nest("", "{\"anyOf\":[", "{}", "]}", 100), "too_deep");
+}
+END_TEST
+
+START_TEST(hostile_bounds) {
+    static const char *const schemas[] = {
+        "{\"type\":\"string\",\"maxLength\":100000000,\"minLength\":99999999}",
+        "{\"type\":\"array\",\"minItems\":100000000,\"maxItems\":100000000,\"items\":{\"type\":\"array\",\"minItems\":100000000}}",
+        "{\"type\":\"integer\",\"minimum\":-1e300,\"maximum\":1e300}",
+        "{\"type\":\"string\",\"maxLength\":1e300}",
+        "{\"type\":\"object\",\"additionalProperties\":{\"$ref\":\"#\"}}",
+        "{\"type\":\"number\",\"minimum\":1e-300}",
+    };
+    for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++) hostile(strdup(schemas[i]), NULL);
+    hostile(strdup("{\"type\":\"number\",\"minimum\":1e400}"), "unsatisfiable");
+}
+END_TEST
+
+START_TEST(hostile_sizes) {
+    char *text = malloc(4 << 20), *at = text + sprintf(text, "{\"enum\":[0");
+    for (int i = 0; i < 5000; i++) at += sprintf(at, ",\"value number %d\"", i * 7919 % 5000);
+    sprintf(at, "]}");
+    hostile(strdup(text), NULL);
+    at = text + sprintf(text, "{\"properties\":{\"p\":{}");
+    for (int i = 0; i < 10000; i++) at += sprintf(at, ",\"p%d\":{\"type\":\"string\"}", i);
+    sprintf(at, "}}");
+    hostile(strdup(text), NULL);
+    at = text + sprintf(text, "{\"description\":\"");
+    memset(at, 'x', 1 << 20);
+    sprintf(at + (1 << 20), "\",\"type\":\"string\"}");
+    hostile(strdup(text), NULL);
+    at = text + sprintf(text, "{\"allOf\":[{}"); /* two to the 7th combinations */
+    for (int i = 0; i < 7; i++) at += sprintf(at, ",{\"anyOf\":[{\"minLength\":%d},{\"maxLength\":%d}]}", i, 100 - i);
+    sprintf(at, "]}");
+    hostile(strdup(text), NULL);
+    at = text + sprintf(text, "{\"allOf\":[{}");
+    for (int i = 0; i < 24; i++) at += sprintf(at, ",{\"anyOf\":[{\"minLength\":%d},{\"maxLength\":%d}]}", i, 100 - i);
+    sprintf(at, "]}");
+    hostile(strdup(text), "too_complex");
+    at = text + sprintf(text, "{\"$ref\":\"#/$defs/d0\",\"$defs\":{\"d3000\":{}"); /* a long chain */
+    for (int i = 0; i < 3000; i++)
+        at += sprintf(at, ",\"d%d\":{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/$defs/d%d\"}},\"required\":[\"a\"]}", i, i + 1);
+    sprintf(at, "}}");
+    hostile(strdup(text), "unsatisfiable"); /* nests deeper than values may */
+    free(text);
+}
+END_TEST
+
+START_TEST(size_limit) {
+    char *text = malloc(300 << 10);
+    struct error error;
+    memset(text, ' ', 300 << 10);
+    memcpy(text, "{}", 2);
+    text[(300 << 10) - 1] = '\0';
+    ck_assert_ptr_null(compile(text, false, &error));
+    ck_assert_int_eq(error.code, ERROR_SCHEMA_UNSUPPORTED);
+    ck_assert_str_eq(error.reason, "too_large");
+    free(text);
+}
+END_TEST
+
+/* ---- the shared sources ---- */
+
+struct tally {
+    int schemas, compiled, valid, accepted, invalid, wrong;
+    bool closed;
+};
+
+static void hold_against_tests(const struct json *line, struct grammar *grammar, struct tally *tally) {
+    const struct json *tests = json_get(line, "tests"), *id = json_get(line, "id");
+    for (uint32_t i = 0; tests && i < tests->len; i++) {
+        const struct json *data = json_get(tests->items[i], "data");
+        bool valid = json_get(tests->items[i], "valid")->type == JSON_TRUE;
+        struct buf text = {0};
+        json_write(&text, data, false);
+        bool accepted = accepts(grammar, text.bytes, text.len);
+        tally->valid += valid;
+        tally->invalid += !valid;
+        tally->accepted += valid && accepted;
+        tally->wrong += !valid && accepted;
+        if (!valid && accepted && getenv("PLM_VERBOSE"))
+            printf("%.*s accepts %s\n", (int)id->len, id->text, text.bytes);
+        buf_free(&text);
+    }
+}
+
+static void try_schema(const struct json *line, void *user) {
+    struct tally *tally = user;
+    const struct json *schema = json_get(line, "schema");
+    struct error error = {0};
+    if (!schema) schema = json_get(line, "parameters");
+    if (!schema) return;
+    struct grammar *grammar = grammar_from_schema(schema->raw, schema->raw_len, tally->closed, false, NULL, &error);
+    tally->schemas++;
+    if (!grammar) return;
+    tally->compiled++;
+    hold_against_tests(line, grammar, tally);
+    grammar_unref(grammar);
+}
+
+static void try_tools(const struct json *line, void *user) {
+    const struct json *tools = json_get(line, "tools");
+    struct tally *tally = user;
+    for (uint32_t i = 0; i < tools->len; i++) {
+        const struct json *schema = json_get(tools->items[i], "parameters");
+        struct error error = {0};
+        struct grammar *grammar = grammar_from_schema(schema->raw, schema->raw_len, true, false, NULL, &error);
+        tally->schemas++;
+        tally->compiled += grammar != NULL;
+        grammar_unref(grammar);
+    }
+}
+
+START_TEST(bfcl_tools) {
+    static const char *const files[] = {"live_multiple", "live_simple", "multiple", "parallel", "simple_python", "simple_java", "simple_javascript"};
+    struct tally tally = {0};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "data/bfcl/%s.jsonl", files[i]);
+        if (each_line(name, try_tools, &tally) < 0) return;
+    }
+    printf("bfcl: %d of %d tools compile\n", tally.compiled, tally.schemas);
+    ck_assert_int_ge(tally.compiled * 1000, tally.schemas * 999);
+}
+END_TEST
+
+START_TEST(public_tools) {
+    static const char *const files[] = {"github_mcp", "livemcp", "mcpm", "openapi_openai", "openapi_slack", "taubench"};
+    struct tally tally = {.closed = true};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "data/tools/%s.jsonl", files[i]);
+        if (each_line(name, try_schema, &tally) < 0) return;
+    }
+    printf("tools: %d of %d compile, %d of %d valid accepted, %d of %d invalid accepted\n", tally.compiled,
+           tally.schemas, tally.accepted, tally.valid, tally.wrong, tally.invalid);
+    ck_assert_int_ge(tally.compiled * 100, tally.schemas * 98);
+    ck_assert_int_eq(tally.accepted, tally.valid);
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("grammar");
+    TCase *t = tcase_create("schemas");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, texts_match, 0, sizeof texts / sizeof *texts);
+    tcase_add_test(t, spaced_texts);
+    tcase_add_loop_test(t, refused, 0, sizeof refusals / sizeof *refusals);
+    tcase_add_test(t, tool_errors);
+    tcase_add_test(t, hostile_bounds);
+    tcase_add_test(t, hostile_schemas);
+    tcase_add_test(t, hostile_sizes);
+    tcase_add_test(t, size_limit);
+    tcase_add_test(t, bfcl_tools);
+    tcase_add_test(t, public_tools);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void) {
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}
