@@ -53,7 +53,7 @@ static bool compile_grammar(struct generation *g, struct error *error) {
 
 /* ---- the validators --------------------------------------------------------------------- */
 
-static bool check_init(struct schema_check *check, struct text schema, unsigned flags, struct error *error) {
+static bool check_init(struct answer_check *check, struct text schema, unsigned flags, struct error *error) {
     static const char none[] = "{\"type\":\"object\",\"properties\":{}}";
     if (!schema.bytes) schema = (struct text){none, sizeof none - 1};
     check->schema = json_parse(schema.bytes, schema.len, MAX_SCHEMA_DEPTH, error);

@@ -12,7 +12,7 @@
 #include "engine/sampler.h"
 #include "engine/validate.h"
 
-struct schema_check { /* the final gate for one tool or format */
+struct answer_check { /* the final gate for one tool or format */
     struct json_doc *schema;
     struct validator *validator;
 };
@@ -32,7 +32,7 @@ struct generation {
     struct tokens tokens; /* the prompt, then the output */
     uint32_t n_prompt, max_tokens;
     struct grammar *grammar; /* NULL: free text */
-    struct schema_check *checks; /* one per tool, or one for the format; n_checks */
+    struct answer_check *checks; /* one per tool, or one for the format; n_checks */
     size_t n_checks;
     /* Running. */
     atomic_int cancel; /* enum cancel_reason */

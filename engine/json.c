@@ -62,7 +62,7 @@ bool json_is_string(const struct json *value, const char *string) {
 
 static bool equal_arrays(const struct json *a, const struct json *b) {
     for (uint32_t i = 0; i < a->len; i++)
-        if (!json_equal(a->items[i], b->items[i])) return false;
+        if (!json_same(a->items[i], b->items[i])) return false;
     return true;
 }
 
@@ -70,12 +70,12 @@ static bool equal_arrays(const struct json *a, const struct json *b) {
 static bool equal_objects(const struct json *a, const struct json *b) {
     for (uint32_t i = 0; i < a->len; i++) {
         const struct json *other = json_get_n(b, a->keys[i].text, a->keys[i].len);
-        if (!other || !json_equal(a->items[i], other)) return false;
+        if (!other || !json_same(a->items[i], other)) return false;
     }
     return true;
 }
 
-bool json_equal(const struct json *a, const struct json *b) {
+bool json_same(const struct json *a, const struct json *b) {
     if (a->type != b->type) return false;
     if (a->type == JSON_NUMBER) return decimal_compare(a->text, a->len, b->text, b->len) == 0;
     if (a->len != b->len) return false;

@@ -66,7 +66,7 @@ bool json_is_string(const struct json *value, const char *string);
 
 /* Equality as JSON Schema defines it: numbers by mathematical value (exact decimal comparison of
  * the spellings: 1 = 1.0 = 10e-1, 2^64 != 2^64+1), objects regardless of order. */
-bool json_equal(const struct json *a, const struct json *b);
+bool json_same(const struct json *a, const struct json *b);
 
 /* -1, 0, 1: exact comparison of two number spellings (RFC 8259 grammar), any size; huge exponents
  * must cost no memory. */

@@ -151,7 +151,7 @@ static bool all_differ(struct validation *run, const struct hashed *items, uint3
     for (uint32_t i = 0; i < n; i++)
         for (uint32_t k = i + 1; k < n && items[k].hash == items[i].hash; k++) {
             if (!validation_spend(run, 1 + items[k].value->raw_len / 32)) return false;
-            if (json_equal(items[i].value, items[k].value)) return false;
+            if (json_same(items[i].value, items[k].value)) return false;
         }
     return true;
 }

@@ -68,7 +68,7 @@ KEYWORD_CHECK(enum) {
     for (uint32_t i = 0; i < list->len; i++) {
         if (list->items[i]->type != instance->type) continue;
         if (!validation_spend(run, cost)) return false;
-        if (json_equal(list->items[i], instance)) return true;
+        if (json_same(list->items[i], instance)) return true;
     }
     return validation_violated(run, "enum", instance);
 }
@@ -76,7 +76,7 @@ KEYWORD_CHECK(enum) {
 KEYWORD_CHECK(const) {
     (void)schema, (void)marks;
     if (!validation_spend(run, instance->raw_len / 32)) return false;
-    return json_equal(constraint->value, instance) || validation_violated(run, "const", instance);
+    return json_same(constraint->value, instance) || validation_violated(run, "const", instance);
 }
 
 /* ---- Counts ---- */

@@ -12,7 +12,7 @@
 #include "proto/json.h"
 #include "proto/methods.h"
 #include "proto/params.h"
-#include "proto/schema.h"
+#include "proto/shape.h"
 #include "proto/span.h"
 
 enum { BATCH_MAX = 64 };
@@ -61,7 +61,7 @@ static bool read_params(struct reading *reading, struct rpc_call *call,
     if (!json && !none) return !(reading->arena->failed = true);
     struct params params = {json ? json : none, raw, reading->arena, call, &call->error};
     json_object_del(json, "_meta");
-    bool fine = schema_check(spec->params, params.json, reading->methods->components, PATH_ROOT,
+    bool fine = shape_check(spec->params, params.json, reading->methods->components, PATH_ROOT,
                              &call->error) &&
                 params_read(&params);
     json_decref(none);
@@ -166,7 +166,7 @@ bool rpc_check_result(enum method method, const char *result, size_t len, struct
     const struct method_spec *spec = methods ? methods_spec(methods, method) : NULL;
     if (!spec) return error_set(error, ERROR_METHOD_NOT_FOUND, "no such method");
     json_t *json = json_read(result, len, error);
-    bool fine = json && schema_check(spec->result, json, methods->components, PATH_ROOT, error);
+    bool fine = json && shape_check(spec->result, json, methods->components, PATH_ROOT, error);
     json_decref(json);
     return fine;
 }

@@ -7,7 +7,7 @@
 #include "proto/json.h"
 #include "proto/methods.h"
 #include "proto/pattern.h"
-#include "proto/schema.h"
+#include "proto/shape.h"
 
 START_TEST(schemas_are_known) {
     const struct methods *methods = methods_get();
@@ -16,11 +16,11 @@ START_TEST(schemas_are_known) {
     const json_t *schema;
     ck_assert_ptr_nonnull(methods->components);
     json_object_foreach((json_t *)methods->components, name, schema) ck_assert_msg(
-        schema_known(schema, methods->components, &error), "%s: %s", name, error.message);
+        shape_known(schema, methods->components, &error), "%s: %s", name, error.message);
     for (size_t i = 0; i < methods->n; i++) {
         const struct method_spec *spec = &methods->specs[i];
-        ck_assert_msg(schema_known(spec->params, methods->components, &error) &&
-                          schema_known(spec->result, methods->components, &error),
+        ck_assert_msg(shape_known(spec->params, methods->components, &error) &&
+                          shape_known(spec->result, methods->components, &error),
                       "%s: %s", spec->name, error.message);
         ck_assert_msg(json_is_false(json_object_get(spec->params, "additionalProperties")), "%s",
                       spec->name);
@@ -41,7 +41,7 @@ START_TEST(unknown_keywords_are_found) {
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         json_t *schema = json_loads(bad[i], JSON_DECODE_ANY, NULL);
-        ck_assert_msg(!schema_known(schema, methods_get()->components, &(struct error){0}), "%s",
+        ck_assert_msg(!shape_known(schema, methods_get()->components, &(struct error){0}), "%s",
                       bad[i]);
         json_decref(schema);
     }

@@ -1,4 +1,4 @@
-#include "proto/schema.h"
+#include "proto/shape.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@ struct checking {
 
 static bool check(const json_t *schema, const json_t *value, const struct checking *up,
                   const struct path *path, struct error *error) {
-    return schema_check(schema, value, up->components, path, error);
+    return shape_check(schema, value, up->components, path, error);
 }
 
 /* ---- references and types ---- */
@@ -290,7 +290,7 @@ static const struct keyword *keyword_find(const char *name) {
     return NULL;
 }
 
-bool schema_check(const json_t *schema, const json_t *value, const json_t *components,
+bool shape_check(const json_t *schema, const json_t *value, const json_t *components,
                   const struct path *path, struct error *error) {
     const struct checking c = {schema, value, components, path, error};
     const char *name;
@@ -309,17 +309,17 @@ static bool known_inside(enum inside inside, const json_t *argument, const json_
     const char *name;
     const json_t *schema;
     size_t i;
-    if (inside == SCHEMA) return schema_known(argument, components, error);
+    if (inside == SCHEMA) return shape_known(argument, components, error);
     if (inside == SCHEMAS)
         json_object_foreach((json_t *)argument, name,
-                            schema) if (!schema_known(schema, components, error)) return false;
+                            schema) if (!shape_known(schema, components, error)) return false;
     if (inside == LIST)
         json_array_foreach(argument, i,
-                           schema) if (!schema_known(schema, components, error)) return false;
+                           schema) if (!shape_known(schema, components, error)) return false;
     return true;
 }
 
-bool schema_known(const json_t *schema, const json_t *components, struct error *error) {
+bool shape_known(const json_t *schema, const json_t *components, struct error *error) {
     const char *name;
     const json_t *argument;
     if (json_is_boolean(schema)) return true;
