@@ -14,7 +14,7 @@ enum { EXIT_CANNOT = 1, EXIT_USAGE = 2 };
 /* Threads share the arenas, and large blocks (lines, replies) go back to the system when freed: an
  * idle daemon is small. */
 static void tune_memory(void) {
-    mallopt(M_ARENA_MAX, 2);
+    mallopt(M_ARENA_MAX, 4);
     mallopt(M_MMAP_THRESHOLD, 128 * 1024);
     mallopt(M_TRIM_THRESHOLD, 256 * 1024);
 }

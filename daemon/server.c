@@ -3,6 +3,7 @@
 #include "daemon/clock.h"
 #include "daemon/conn.h"
 #include "daemon/log.h"
+#include "daemon/thread.h"
 
 /* The end of a turn: whoever was doomed in it is freed, now that no callback can hold it. */
 static void server_reap(struct ev_loop *loop, ev_prepare *watcher, int revents) {
@@ -24,6 +25,7 @@ static bool server_start(struct server *server, struct error *error) {
     if (!hangup_init(&server->hangup, server->loop, conn_gone))
         return error_set(error, ERROR_INTERNAL, "cannot make an epoll set");
     if (!jobs_init(&server->jobs, server, error)) return false;
+    thread_be_prompt(); /* after the other threads were started */
     ev_prepare_init(&server->reaper, server_reap);
     server->reaper.data = server;
     ev_prepare_start(server->loop, &server->reaper);
