@@ -2,6 +2,7 @@
 
 #include "daemon/conn.h"
 #include "daemon/log.h"
+#include "daemon/notify.h"
 #include "daemon/server.h"
 
 static const double CANCEL_SECONDS = 5, FLUSH_SECONDS = 5, FAIL_SECONDS = 0.5;
@@ -38,6 +39,7 @@ static void end_refused(struct command *command) {
 
 static void drain_finish(struct server *server) {
     log_info("ending: %u connections, %u jobs", server->n_conns, server->jobs.outside);
+    notify_manager("STOPPING=1");
     drain_set(server, DRAIN_FINISHING, server->options->drain_seconds);
     acceptor_stop(server);
 }

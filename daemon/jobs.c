@@ -8,6 +8,7 @@
 
 #include "daemon/clock.h"
 #include "daemon/log.h"
+#include "daemon/notify.h"
 #include "daemon/request.h"
 #include "daemon/server.h"
 
@@ -268,6 +269,7 @@ static void jobs_model(struct jobs *jobs) {
     jobs_release_held(jobs);
     double seconds = (double)(clock_ns() - jobs->server->started_ns) / 1e9;
     if (jobs->engine) {
+        notify_manager("READY=1");
         log_info("model '%s' ready after %.3f s", engine_info(jobs->engine)->alias, seconds);
     } else {
         log_error("cannot use the model: %s", error->message);

@@ -174,6 +174,17 @@ def others_listen_fds_are_ignored():
         assert os.path.exists(path)
 
 
+@test
+def service_manager_is_told():
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(os.path.join(folder(), "notify"))
+    manager.settimeout(20 * PATIENCE)
+    with Daemon(env={"NOTIFY_SOCKET": manager.getsockname()}) as daemon:
+        assert manager.recv(100) == b"READY=1"
+        daemon.signal(signal.SIGTERM)
+        assert manager.recv(100) == b"STOPPING=1"
+
+
 # ---- loading ----
 
 @test
