@@ -1,6 +1,6 @@
 """Starts a private plmd and talks to it, for the black-box scripts in this folder.
 
-Python's standard library only. The daemon is $PLMD (default build/plmd), its model $PLM_TEST_MODEL
+Python's standard library only. The daemon is $PLMD (default $BUILD/plmd), its model $PLM_TEST_MODEL
 (default models/SmolLM2-135M-Instruct.Q4_1.gguf). The scripts run equally against
 build/tests/unit/daemon/plmd_fake, whose engine obeys words like `tokens=100 us=1000` in the prompt;
 prompts here carry both such words and a text that a real model goes on with for long.
@@ -18,9 +18,10 @@ import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-PLMD = os.environ.get("PLMD", os.path.join(ROOT, "build", "plmd"))
-MODEL = os.environ.get("PLM_TEST_MODEL",
-                       os.path.join(ROOT, "models", "SmolLM2-135M-Instruct.Q4_1.gguf"))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+PLMD = os.environ.get("PLMD", os.path.join(BUILD, "plmd"))
+MODEL = os.path.join(ROOT, os.environ.get("PLM_TEST_MODEL",
+                                          "models/SmolLM2-135M-Instruct.Q4_1.gguf"))
 IS_FAKE = "fake" in os.path.basename(PLMD)
 # Under valgrind or a sanitizer everything takes longer.
 PATIENCE = float(os.environ.get("PLM_TEST_PATIENCE", "1"))
