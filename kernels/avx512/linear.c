@@ -30,9 +30,12 @@ size_t linear_scratch_avx512(void) {
 /* 16 rows of weights, from a block on. */
 struct span {
     const uint8_t *row[LINEAR_ROWS];
-    const uint8_t *ahead[LINEAR_ROWS]; /* what to prefetch while a row is read */
-    const uint8_t *end;                /* of all weights */
-    size_t count;                      /* blocks */
+    const uint8_t
+        *ahead[LINEAR_ROWS]; /* what to prefetch while a row is read, lines of it a step */
+    const uint8_t *after;    /* what to prefetch during the chain, after_lines a step */
+    size_t after_lines;
+    const uint8_t *end; /* of all weights */
+    size_t count;       /* blocks */
 };
 
 INLINE uint32_t load4(const uint8_t *bytes) {
@@ -47,8 +50,9 @@ INLINE int32_t load2(const uint8_t *bytes) {
     return half;
 }
 
-INLINE void prefetch(const uint8_t *p, size_t n) {
-    for (size_t line = 0; line < n; line += 64) _mm_prefetch((const char *)p + line, _MM_HINT_T0);
+INLINE const uint8_t *prefetch(const uint8_t *p, size_t lines) {
+    for (; lines > 0; lines--, p += 64) _mm_prefetch((const char *)p, _MM_HINT_T0);
+    return p;
 }
 
 INLINE size_t block_size(uint32_t type) {
@@ -158,12 +162,12 @@ INLINE void scan_blocks(uint32_t type, struct scratch_blocks *scratch, const str
     const size_t size = block_size(type), full = w->count / 4, rest = w->count % 4;
     for (int r = 0; r < LINEAR_ROWS; r++) {
         const uint8_t *p = w->row[r], *ahead = w->ahead[r];
-        for (size_t q = 0; q < full; q++, p += 4 * size, ahead += 4 * size) {
-            prefetch(ahead, 4 * size);
+        for (size_t q = 0; q < full; q++, p += 4 * size) {
+            ahead = prefetch(ahead, 4 * size / 64);
             scan_quad(type, scratch, q, r, p, a + q);
         }
         if (rest > 0) {
-            prefetch(ahead, rest * size);
+            prefetch(ahead, 4 * size / 64);
             scan_rest(type, scratch, full, r, p, w->end, rest, a + full);
         }
     }
@@ -212,15 +216,17 @@ INLINE void scales_to_rows(__m512i out[4], const __m128i scales[LINEAR_ROWS]) {
 
 /* d and start are those of the first block of the pass. */
 INLINE __m512 chain_blocks(uint32_t type, __m512 acc, const struct scratch_blocks *scratch,
-                           size_t count, const float *d, const float *start) {
-    for (size_t q = 0; q < (count + 3) / 4; q++) {
+                           const struct span *w, const float *d, const float *start) {
+    const uint8_t *after = w->after;
+    for (size_t q = 0; q < (w->count + 3) / 4; q++) {
+        after = prefetch(after, w->after_lines);
         __m512i sum[4], scales[4];
         lanes_to_rows(sum, scratch->raw[q]);
         scales_to_rows(scales, scratch->scales[q]);
 #pragma GCC unroll 4
         for (size_t l = 0; l < 4; l++) {
             size_t b = 4 * q + l;
-            if (b >= count) break;
+            if (b >= w->count) break;
             __m512 scale = _mm512_mul_ps(widen_low(scales[l]), _mm512_set1_ps(d[b]));
             __m512 s = _mm512_set1_ps(start[b]);
             if (type == WEIGHT_Q4_1) {
@@ -332,8 +338,8 @@ INLINE void scan_supers(uint32_t type, struct scratch_supers *scratch, const str
     const size_t size = block_size(type);
     for (int r = 0; r < LINEAR_ROWS; r++) {
         const uint8_t *p = w->row[r], *ahead = w->ahead[r];
-        for (size_t b = 0; b < w->count; b++, p += size, ahead += size) {
-            prefetch(ahead, size);
+        for (size_t b = 0; b < w->count; b++, p += size) {
+            ahead = prefetch(ahead, size / 64);
             if (type == WEIGHT_Q6_K)
                 scan_super_16(scratch, b, r, p, a + b);
             else
@@ -356,8 +362,10 @@ INLINE __m512i mins_to_rows(const __m128i min[LINEAR_ROWS]) {
 }
 
 INLINE __m512 chain_supers(uint32_t type, __m512 acc, const struct scratch_supers *scratch,
-                           size_t count, const struct linear_super *a) {
-    for (size_t b = 0; b < count; b++) {
+                           const struct span *w, const struct linear_super *a) {
+    const uint8_t *after = w->after;
+    for (size_t b = 0; b < w->count; b++) {
+        after = prefetch(after, w->after_lines);
         __m512i part[4], min = mins_to_rows(scratch->min[b]);
         lanes_to_rows(part, scratch->raw[b]);
         __m512i sum = _mm512_add_epi32(_mm512_add_epi32(part[0], part[1]),
@@ -374,13 +382,19 @@ INLINE __m512 chain_supers(uint32_t type, __m512 acc, const struct scratch_super
     return acc;
 }
 
-/* A row read in one pass is followed in memory by the next. Otherwise a pass reads a piece of each
+/* Chooses what to prefetch. Rows read in one pass follow each other in memory: the whole lines of
+ * each step now, what that leaves over during the chain. Otherwise a pass reads a piece of each
  * row, and prefetches for the row LATER rows on: in this pass, in the next, or of the next 16. */
-INLINE void aim(struct span *w, size_t row_size, size_t pass_size, bool last) {
+INLINE void aim(struct span *w, size_t row_size, size_t pass_size, size_t step, bool last) {
     enum { LATER = 3 };
+    const size_t steps = (pass_size + step - 1) / step, now = steps * (step / 64) * 64;
+    w->after = w->row[0] + AHEAD + LINEAR_ROWS * now;
+    w->after_lines = 0;
+    if (row_size == pass_size && now < row_size)
+        w->after_lines = (LINEAR_ROWS * (row_size - now) / 64 + steps - 1) / steps;
     for (int r = 0; r < LINEAR_ROWS; r++) {
         if (row_size == pass_size)
-            w->ahead[r] = w->row[r] + AHEAD;
+            w->ahead[r] = w->row[0] + AHEAD + (size_t)r * now;
         else if (r + LATER < LINEAR_ROWS)
             w->ahead[r] = w->row[r + LATER];
         else if (!last)
@@ -402,14 +416,14 @@ INLINE __m512 linear_rows(uint32_t type, const uint8_t *const row[LINEAR_ROWS], 
     for (size_t first = 0; first < n_blocks; first += pass) {
         struct span w = {.end = end, .count = n_blocks - first < pass ? n_blocks - first : pass};
         for (int r = 0; r < LINEAR_ROWS; r++) w.row[r] = row[r] + first * size;
-        aim(&w, n_blocks * size, w.count * size, first + pass >= n_blocks);
+        aim(&w, n_blocks * size, w.count * size, super ? size : 4 * size, first + pass >= n_blocks);
         if (super) {
             const struct linear_super *a = (const struct linear_super *)activation + first;
             scan_supers(type, scratch, &w, a);
-            acc = chain_supers(type, acc, scratch, w.count, a);
+            acc = chain_supers(type, acc, scratch, &w, a);
         } else {
             scan_blocks(type, scratch, &w, (const struct linear_quad *)activation + first / 4);
-            acc = chain_blocks(type, acc, scratch, w.count, d + first, start + first);
+            acc = chain_blocks(type, acc, scratch, &w, d + first, start + first);
         }
     }
     return acc;
