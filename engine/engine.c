@@ -15,9 +15,12 @@ enum { MAX_THREADS = 64, DEFAULT_ACTIVE = 16, DEFAULT_ROWS = 512, LEAST_POSITION
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
-static uint64_t default_kv_bytes(void) {
+/* Half a GiB, or two whole contexts if that is more; but at most a quarter of the machine's memory. */
+static uint64_t default_kv_bytes(const struct model *model) {
     uint64_t quarter = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 4;
-    return quarter < 2ull << 30 ? quarter : 2ull << 30;
+    uint64_t contexts = kv_block_bytes(model) * (model->n_ctx_train / KV_TILE + 2) * 2;
+    uint64_t wanted = contexts > 512ull << 20 ? contexts : 512ull << 20;
+    return wanted < quarter ? wanted : quarter;
 }
 
 /* The file's stem: "/a/b/name.gguf" -> "name". */
@@ -64,7 +67,7 @@ static bool make_free_mask(struct engine *engine, struct error *error) {
 
 /* The context: what was asked for or trained, within the KV budget. */
 static void set_context(struct engine *engine, const struct engine_settings *settings) {
-    uint64_t budget = settings->kv_bytes ? settings->kv_bytes : default_kv_bytes();
+    uint64_t budget = settings->kv_bytes ? settings->kv_bytes : default_kv_bytes(engine->model);
     uint64_t least = kv_block_bytes(engine->model) * (LEAST_POSITIONS / KV_TILE + 2);
     kv_init(&engine->kv, engine->model, budget > least ? budget : least);
     uint64_t room = (uint64_t)(engine->kv.max_blocks - 2) * KV_TILE; /* one for a copied part, one for the seam */

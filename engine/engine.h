@@ -23,8 +23,8 @@ struct engine_settings { /* zero-initialise; 0 means the default */
     const char *alias;      /* default: the file's stem */
     unsigned threads;       /* default: online CPUs, at most 16 */
     uint32_t n_ctx;         /* default: what the model was trained for, within the KV budget */
-    uint64_t kv_bytes;      /* budget of the KV pool; default: a quarter of physical memory, at most
-                               2 GiB; never less than 64 positions */
+    uint64_t kv_bytes;      /* budget of the KV pool; default: 512 MiB or two contexts, at most a
+                               quarter of physical memory; never less than 64 positions */
     unsigned max_active;    /* generations decoded together; default 16 */
     unsigned batch_rows;    /* rows per forward pass; default 512 */
     int isa;                /* allowed ISAs (kernels.h); 0: all */
