@@ -28,7 +28,7 @@ static uint8_t type_of(const struct json *value) {
 
 static bool in_list(const struct json *list, const struct json *value) {
     for (uint32_t i = 0; i < list->len; i++)
-        if (list->items[i] == value || json_equal(list->items[i], value)) return true;
+        if (list->items[i] == value || json_same(list->items[i], value)) return true;
     return false;
 }
 
@@ -172,7 +172,7 @@ static bool listed(const struct schema *schema, uint32_t part, const struct json
     const struct json *list = schema_get(schema, part, KW_ENUM);
     const struct json *constant = schema_get(schema, part, KW_CONST);
     return (!list || list == source || in_list(list, value)) &&
-           (!constant || json_equal(constant, value));
+           (!constant || json_same(constant, value));
 }
 
 static enum schema_verdict allows(struct schema *schema, uint32_t part, const struct json *value,

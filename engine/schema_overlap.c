@@ -33,9 +33,9 @@ static bool demand_of(struct schema *schema, uint32_t part, struct demand *out) 
 }
 
 static bool among(const struct json *value, const struct json *list, bool single) {
-    if (single) return json_equal(value, list);
+    if (single) return json_same(value, list);
     for (uint32_t i = 0; i < list->len; i++)
-        if (json_equal(value, list->items[i])) return true;
+        if (json_same(value, list->items[i])) return true;
     return false;
 }
 
