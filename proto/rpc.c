@@ -62,7 +62,7 @@ static bool read_params(struct reading *reading, struct rpc_call *call,
     struct params params = {json ? json : none, raw, reading->arena, call, &call->error};
     json_object_del(json, "_meta");
     bool fine = shape_check(spec->params, params.json, reading->methods->components, PATH_ROOT,
-                             &call->error) &&
+                            &call->error) &&
                 params_read(&params);
     json_decref(none);
     return fine;
@@ -143,8 +143,8 @@ void rpc_message_free(struct rpc_message *message) {
 /* ---- where to parse ---- */
 
 enum {
-    LIGHT = 16 * 1024,  /* parsed in well under a millisecond */
-    PEEK = 1024 * 1024, /* and up to here, if the method must not wait */
+    LIGHT = 16 * 1024, /* parsed in well under a millisecond */
+    PEEK = 64 * 1024,  /* and up to here, if the method must not wait */
 };
 
 bool rpc_is_light(const char *line, size_t len) {
