@@ -160,11 +160,16 @@ static const struct {
     const char *name;
     int (*run)(struct session *session);
     int words_min, words_max; /* max < 0: any number, joined */
+    const char *wants;        /* what the words are */
 } commands[] = {
-    {"tool-call", command_tool_call, 1, -1}, {"chat", command_chat, 0, -1},
-    {"complete", command_complete, 1, -1},   {"tokenize", command_tokenize, 1, -1},
-    {"health", command_health, 0, 0},        {"stats", command_stats, 0, 0},
-    {"model", command_model, 0, 0},          {"call", command_call, 1, 2},
+    {"tool-call", command_tool_call, 1, -1, "a message"},
+    {"chat", command_chat, 0, -1, "a message"},
+    {"complete", command_complete, 1, -1, "a text"},
+    {"tokenize", command_tokenize, 1, -1, "a text"},
+    {"health", command_health, 0, 0, ""},
+    {"stats", command_stats, 0, 0, ""},
+    {"model", command_model, 0, 0, ""},
+    {"call", command_call, 1, 2, "a method"},
 };
 
 static int run(const struct options *options, const char *name) {
@@ -172,7 +177,7 @@ static int run(const struct options *options, const char *name) {
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (strcmp(commands[i].name, name) != 0) continue;
         if (options->n_words < commands[i].words_min)
-            return talk_usage("%s wants %s", name, i == 7 ? "a method" : "a text");
+            return talk_usage("%s wants %s", name, commands[i].wants);
         if (commands[i].words_max >= 0 && options->n_words > commands[i].words_max)
             return talk_usage("%s: too many arguments", name);
         int status = commands[i].run(&session);

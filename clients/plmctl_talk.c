@@ -151,7 +151,10 @@ int talk_call(struct session *session, const char *method, const char *params) {
     session->streamed.len = 0;
     int status = talk_open(session);
     if (status != EXIT_OK) return status;
-    if (!watch_interrupts(&before)) return talk_usage("cannot watch signals: %s", strerror(errno));
+    if (!watch_interrupts(&before)) {
+        perror("plmctl: cannot watch for interrupts");
+        return EXIT_REFUSED;
+    }
     const struct plm_call call = {
         .method = method,
         .params = params,
