@@ -55,12 +55,12 @@ END_TEST
 
 /* Draws many times and compares the shares of three tokens with what they should be. */
 static void check_shares(const struct sampling *settings, const float *logits, const double expected[3]) {
-    enum { DRAWS = 20000 };
+    enum { DRAWS = 8000 };
     struct sampler *sampler = sampler_new(settings, N);
     double counts[N] = {0};
     for (uint64_t i = 0; i < DRAWS; i++) counts[draw(sampler, logits, all_allowed, i)]++;
     for (int i = 0; i < 3; i++)
-        ck_assert_msg(fabs(counts[i] / DRAWS - expected[i]) < 0.015, "token %d: %g, expected %g", i,
+        ck_assert_msg(fabs(counts[i] / DRAWS - expected[i]) < 0.025, "token %d: %g, expected %g", i,
                       counts[i] / DRAWS, expected[i]);
     sampler_free(sampler);
 }
