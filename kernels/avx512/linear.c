@@ -5,9 +5,9 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum {
-    QUADS = 24,  /* quads a pass: 96 blocks, 24 KB of raw sums */
-    SUPERS = 24, /* super-blocks a pass */
-    AHEAD = 8192 /* bytes to prefetch ahead of a row that is read in one pass */
+    QUADS = 24,   /* quads a pass: 96 blocks, 24 KB of raw sums */
+    SUPERS = 24,  /* super-blocks a pass */
+    AHEAD = 12288 /* bytes to prefetch ahead of a row that is read in one pass */
 };
 
 struct scratch_blocks {
@@ -432,6 +432,7 @@ INLINE __m512 linear_rows(uint32_t type, const uint8_t *const row[LINEAR_ROWS], 
 INLINE void linear(uint32_t type, float *y, const uint8_t *w, size_t n, const void *activation,
                    size_t n_blocks, void *scratch) {
     const size_t stride = n_blocks * block_size(type);
+    prefetch(w, (n * stride < AHEAD ? n * stride : AHEAD) / 64);
     for (size_t first = 0; first < n; first += LINEAR_ROWS) {
         const size_t left = n - first;
         const uint8_t *row[LINEAR_ROWS];

@@ -66,10 +66,17 @@ static void panel_times_tiles(const struct form *form, float *y, size_t ldy,
     }
 }
 
+/* Unpacking prefetches the panel after it; the first has nobody to do it. */
+static void prefetch_start(const uint8_t *w, size_t n) {
+    enum { MOST = 32 << 10 };
+    for (size_t i = 0; i < n && i < MOST; i += 64) _mm_prefetch((const char *)w + i, _MM_HINT_T1);
+}
+
 static void matmul_panels(uint32_t type, float *y, size_t ldy, const uint8_t *w, size_t n,
                           const void *activation, size_t m, size_t k, void *scratch) {
     const struct form form = form_of(type);
     const size_t stride = row_bytes(type, k), n_blocks = k / weight_format(type)->block;
+    prefetch_start(w, (n < PANEL ? n : PANEL) * stride);
     for (size_t first = 0; first < n; first += PANEL) {
         const size_t left = n - first;
         struct weight_rows rows = {.next = w + (first + PANEL) * stride};
