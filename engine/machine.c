@@ -161,24 +161,6 @@ static bool words_complete(const struct machine *machine, const struct thread *t
     return thread->pos && machine->rules->words.list[thread->lo].len == thread->pos;
 }
 
-/* Characters are counted when they begin. Without a maximum only those up to the minimum count. */
-static bool count_character(const struct cell_string *string, struct thread *thread) {
-    if (string->max != RULES_INFINITE) return thread->count++ < string->max;
-    if (thread->count < string->min) thread->count++;
-    return true;
-}
-
-static bool step_string(const struct machine *machine, struct thread *thread, unsigned char byte) {
-    const struct cell_string *string = &machine->rules->cells[thread->cell].string;
-    bool begins = thread->scan == QUOTED_NORMAL;
-    enum quoted_event event = quoted_step(&thread->scan, &thread->acc, byte);
-    if (event == QUOTED_DEAD) return false;
-    if (event == QUOTED_END)
-        return thread->count >= string->min && machine_value_done(machine, thread);
-    if (event == QUOTED_CHAR) thread->acc = 0;
-    return !begins || count_character(string, thread);
-}
-
 static const struct digits_state *number_state(const struct machine *machine,
                                                const struct thread *thread) {
     const struct cell *cell = &machine->rules->cells[thread->cell];
@@ -309,7 +291,7 @@ static bool step_one(struct machine *machine, struct thread *thread, unsigned ch
     case MODE_MORE_CALLS: return step_more_calls(machine, thread, byte);
     case MODE_WORDS:
     case MODE_NUMBER: return step_scalar(machine, thread, byte);
-    case MODE_STRING: return step_string(machine, thread, byte);
+    case MODE_STRING: return machine_string(machine, thread, byte);
     case MODE_ARRAY_NEXT: return step_array(machine, thread, byte);
     case MODE_ARRAY_BLANK: return byte == ' ' && start_item(machine, thread);
     case MODE_COLON:

@@ -9,6 +9,7 @@
 #ifndef ENGINE_MACHINE_H
 #define ENGINE_MACHINE_H
 
+#include "engine/quoted.h"
 #include "engine/rules.h"
 
 #define MACHINE_THREADS 64 /* alternatives beyond these are dropped; the others remain exact */
@@ -22,7 +23,7 @@ enum mode {
     MODE_MORE_CALLS,   /* after a call */
     MODE_VALUE,        /* before a value; cell: node */
     MODE_WORDS,        /* lo, hi, pos */
-    MODE_STRING,       /* scan, acc, count */
+    MODE_STRING,       /* scan, acc, count; state: of the language */
     MODE_NUMBER,       /* state */
     MODE_ARRAY_FIRST,  /* after [ */
     MODE_ARRAY_NEXT,   /* after an item */
@@ -90,6 +91,13 @@ void machine_first(const struct machine *machine, const struct thread *thread, u
 uint64_t machine_hash(const struct machine *machine, const struct thread *thread);
 /* Drops frames that none of the threads needs. */
 void machine_collect(struct machine *machine, struct thread *threads, uint32_t n);
+
+/* ---- machine_string.c ---- */
+bool machine_string(const struct machine *machine, struct thread *thread, unsigned char byte);
+uint32_t machine_string_shortest(const struct machine *machine, const struct thread *thread);
+/* One byte inside a string of a language: what of it is followed in thread->scan, acc and state. */
+enum quoted_event machine_spell(const struct language *language, struct thread *thread,
+                                unsigned char byte, const struct language_length *after);
 
 /* ---- machine_object.c ---- */
 uint32_t machine_new_frame(struct machine *machine, struct frame frame); /* 0: no memory */

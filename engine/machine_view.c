@@ -71,12 +71,6 @@ static uint32_t words_shortest(const struct machine *machine, const struct threa
     return shortest;
 }
 
-static uint32_t string_shortest(const struct machine *machine, const struct thread *thread) {
-    uint32_t min = machine->rules->cells[thread->cell].string.min;
-    uint32_t more = thread->count < min ? min - thread->count : 0;
-    return rules_sum(more, quoted_distance(thread->scan, thread->acc) + 1);
-}
-
 /* Of a thread inside a container but not inside a value of it. */
 static uint32_t container_shortest(const struct machine *machine, const struct thread *thread) {
     const struct frame *frame = &machine->frames[thread->frame];
@@ -113,7 +107,7 @@ uint32_t machine_shortest(const struct machine *machine, const struct thread *th
     case MODE_VALUE_BLANK: own = rules_sum(1, machine->rules->nodes[thread->cell].shortest); break;
     case MODE_VALUE: own = machine->rules->nodes[thread->cell].shortest; break;
     case MODE_WORDS: own = words_shortest(machine, thread); break;
-    case MODE_STRING: own = string_shortest(machine, thread); break;
+    case MODE_STRING: own = machine_string_shortest(machine, thread); break;
     case MODE_NUMBER: own = number_state(machine, thread)->distance; break;
     default:
         own = container_shortest(machine, thread);

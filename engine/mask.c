@@ -95,10 +95,12 @@ static void walk_tree(struct walk *walk, const struct trie_tree *tree, const str
 
 /* ---- strings ---- */
 
-/* Is the thread between two characters of a string? */
-static bool in_string(const struct thread *thread) {
-    return (thread->mode == MODE_STRING || thread->mode == MODE_KEY_OPEN) &&
-           thread->scan == QUOTED_NORMAL;
+/* Is the thread between two characters of a string that may hold any? */
+static bool in_string(const struct machine *machine, const struct thread *thread) {
+    if (thread->scan != QUOTED_NORMAL) return false;
+    if (thread->mode == MODE_KEY_OPEN) return true;
+    return thread->mode == MODE_STRING &&
+           machine->rules->cells[thread->cell].string.language == RULES_NONE;
 }
 
 /* How many characters it may still take. */
@@ -153,7 +155,7 @@ uint32_t mask_fill(struct machine *machine, const struct thread *threads, uint32
         return count_bits(bits, trie->n_words);
     }
     for (uint32_t i = 0; i < n; i++) {
-        if (!in_string(&threads[i])) {
+        if (!in_string(machine, &threads[i])) {
             others[n_others++] = threads[i];
             continue;
         }

@@ -116,3 +116,34 @@ uint32_t quoted_distance(uint8_t state, uint32_t acc) {
                 (state == QUOTED_HEX3 && acc >= 0xD80 && acc <= 0xDBF);
     return bytes[state] + (pair ? 6u : 0u);
 }
+
+/* \u with k of its four digits read: what is left of the BMP, and of the pairs if the digits may
+ * make a high surrogate. */
+static int hex_ranges(unsigned k, uint32_t acc, struct quoted_range ranges[2]) {
+    uint32_t from = acc << 4 * (4 - k), to = from | ((1u << 4 * (4 - k)) - 1);
+    uint32_t high_from = from > 0xD800 ? from : 0xD800, high_to = to < 0xDBFF ? to : 0xDBFF;
+    int n = 0;
+    ranges[n++] = (struct quoted_range){from, to};
+    if (high_from <= high_to)
+        ranges[n++] = (struct quoted_range){0x10000 + ((high_from & 0x3FF) << 10),
+                                            0x10000 + ((high_to & 0x3FF) << 10) + 0x3FF};
+    return n;
+}
+
+int quoted_ranges(uint8_t state, uint32_t acc, struct quoted_range ranges[2]) {
+    static const uint8_t bits[QUOTED_STATES] = {
+        [QUOTED_ONE] = 6, [QUOTED_TWO] = 12, [QUOTED_THREE] = 18, [QUOTED_E0] = 12,
+        [QUOTED_ED] = 12, [QUOTED_F0] = 18,  [QUOTED_F4] = 18,    [QUOTED_PAIR] = 10,
+        [QUOTED_PAIR_U] = 10, [QUOTED_LOW0] = 10, [QUOTED_LOW1] = 10, [QUOTED_LOW2] = 8,
+        [QUOTED_LOW3] = 4};
+    if (state >= QUOTED_HEX0 && state <= QUOTED_HEX3)
+        return hex_ranges(state - QUOTED_HEX0, acc, ranges);
+    uint32_t from = acc << bits[state], to = from | ((1u << bits[state]) - 1);
+    if (state >= QUOTED_PAIR) from += 0x10000, to += 0x10000;
+    if (state == QUOTED_E0) from = 0x800;
+    if (state == QUOTED_ED) to = 0xD7FF;
+    if (state == QUOTED_F0) from = 0x10000;
+    if (state == QUOTED_F4) to = 0x10FFFF;
+    ranges[0] = (struct quoted_range){from, to};
+    return 1;
+}

@@ -34,6 +34,14 @@ enum quoted_event {
 /* One byte. *state and *acc (the character read so far) change unless the result is QUOTED_DEAD. */
 enum quoted_event quoted_step(uint8_t *state, uint32_t *acc, unsigned char byte);
 
+struct quoted_range { /* of code points, both ends included */
+    uint32_t from, to;
+};
+
+/* Which characters can still come of a state inside a character that is not QUOTED_ESCAPE: one or
+ * two ranges. Returns how many. */
+int quoted_ranges(uint8_t state, uint32_t acc, struct quoted_range ranges[2]);
+
 /* Bytes of the shortest way to QUOTED_NORMAL. */
 uint32_t quoted_distance(uint8_t state, uint32_t acc);
 

@@ -50,7 +50,34 @@ enum rules_status rules_add_props(struct rules *rules, const struct prop *props,
     return RULES_OK;
 }
 
+enum rules_status rules_add_language(struct rules *rules, struct language *language,
+                                     const char *key, uint32_t key_len, uint32_t *out) {
+    struct rules_language made = {*language, rules->words.n_bytes, key_len};
+    *language = (struct language){0};
+    if (!vector_reserve((void **)&rules->languages, &rules->cap_languages, rules->n_languages + 1,
+                        sizeof *rules->languages) ||
+        !words_add(&rules->words, key, key_len, 0)) {
+        language_free(&made.language);
+        return RULES_MEMORY;
+    }
+    rules->words.n--; /* bytes in the pool, no word of a list */
+    *out = rules->n_languages;
+    rules->languages[rules->n_languages++] = made;
+    return RULES_OK;
+}
+
+uint32_t rules_find_language(const struct rules *rules, const char *key, uint32_t key_len) {
+    for (uint32_t i = rules->n_languages; i-- > 0;) {
+        const struct rules_language *at = &rules->languages[i];
+        if (at->key_len == key_len && memcmp(rules->words.bytes + at->key, key, key_len) == 0)
+            return i;
+    }
+    return RULES_NONE;
+}
+
 void rules_free(struct rules *rules) {
+    for (uint32_t i = 0; i < rules->n_languages; i++) language_free(&rules->languages[i].language);
+    free(rules->languages);
     free(rules->nodes);
     free(rules->cells);
     free(rules->props);
@@ -136,13 +163,23 @@ static uint32_t shortest_word(const struct rules *rules, const struct cell_words
     return shortest;
 }
 
+static uint32_t string_length(const struct rules *rules, const struct cell_string *string) {
+    uint32_t bytes = string->min;
+    if (string->min > string->max) return RULES_INFINITE;
+    if (string->language != RULES_NONE) {
+        const struct language *language = &rules->languages[string->language].language;
+        if (language->distance[0] == LANGUAGE_INFINITE || language->least[0] > string->max ||
+            language->most[0] < string->min)
+            return RULES_INFINITE;
+        if (language->distance[0] > bytes) bytes = language->distance[0];
+    }
+    return rules_sum(2, bytes);
+}
+
 static void measure_cell(const struct rules *rules, struct cell *cell) {
     switch (cell->kind) {
     case CELL_WORDS: cell->shortest = shortest_word(rules, &cell->words); break;
-    case CELL_STRING:
-        cell->shortest = cell->string.min > cell->string.max ? RULES_INFINITE
-                                                             : rules_sum(2, cell->string.min);
-        break;
+    case CELL_STRING: cell->shortest = string_length(rules, &cell->string); break;
     case CELL_NUMBER:
         cell->shortest = rules->digits.states[cell->number.automaton].distance;
         break;

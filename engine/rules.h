@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "engine/digits.h"
+#include "engine/language.h"
 #include "engine/words.h"
 
 #define RULES_NONE     UINT32_MAX
@@ -29,6 +30,7 @@ struct cell_words { /* whole JSON texts: true, enum values, ... */
 };
 struct cell_string {
     uint32_t min, max; /* code points; RULES_INFINITE */
+    uint32_t language; /* in `languages`; RULES_NONE: any string */
 };
 struct cell_number {
     uint32_t automaton; /* in `digits` */
@@ -87,6 +89,12 @@ enum literal_kind {
     LITERALS
 };
 
+/* A set of strings, found again by what it was made from. */
+struct rules_language {
+    struct language language;
+    uint32_t key, key_len; /* in `words.bytes` */
+};
+
 struct rules {
     struct node *nodes;
     struct cell *cells;
@@ -96,6 +104,8 @@ struct rules {
     uint32_t cap_nodes, cap_cells, cap_props, cap_refs;
     struct words words;
     struct digits digits;
+    struct rules_language *languages;
+    uint32_t n_languages, cap_languages;
     bool spaced;
     uint32_t root; /* node of the value; RULES_NONE for calls */
 
@@ -117,6 +127,11 @@ enum rules_status rules_add_refs(struct rules *rules, const uint32_t *refs, uint
                                  uint32_t *out);
 enum rules_status rules_add_props(struct rules *rules, const struct prop *props, uint32_t n,
                                   uint32_t *out);
+/* Takes the language over, also on failure. */
+enum rules_status rules_add_language(struct rules *rules, struct language *language,
+                                     const char *key, uint32_t key_len, uint32_t *out);
+/* The language made from this key; RULES_NONE if there is none yet. */
+uint32_t rules_find_language(const struct rules *rules, const char *key, uint32_t key_len);
 void rules_free(struct rules *rules);
 
 /* Computes what depends on all nodes: lengths, heights, which properties and alternatives can be

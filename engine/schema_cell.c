@@ -68,7 +68,8 @@ uint32_t schema_min_of(const struct schema *schema, const struct bundle *bundle,
 static bool same_cell(const struct cell *a, const struct cell *b) {
     if (a->kind != b->kind) return false;
     if (a->kind == CELL_STRING)
-        return a->string.min == b->string.min && a->string.max == b->string.max;
+        return a->string.min == b->string.min && a->string.max == b->string.max &&
+               a->string.language == b->string.language;
     return a->kind == CELL_NUMBER && a->number.automaton == b->number.automaton;
 }
 
@@ -137,14 +138,8 @@ static bool add_values(struct schema *schema, const struct bundle *bundle,
 
 static bool add_string(struct schema *schema, const struct bundle *bundle,
                        struct alternatives *out) {
-    struct cell cell = {.kind = CELL_STRING};
-    for (uint32_t i = 0; i < bundle->n; i++)
-        if (part_get(schema, bundle, i, KW_PATTERN))
-            return schema_refuse(schema, term_part(bundle->terms[i]), KW_PATTERN,
-                                 "unsupported keyword");
-    cell.string.min = schema_max_of(schema, bundle, KW_MIN_LENGTH);
-    cell.string.max = schema_min_of(schema, bundle, KW_MAX_LENGTH);
-    return schema_add_cell(schema, out, &cell);
+    struct cell cell;
+    return schema_string(schema, bundle, &cell) && schema_add_cell(schema, out, &cell);
 }
 
 /* A bound as minimum and exclusiveMinimum state it (or maximum); the narrower of two wins. */

@@ -163,6 +163,7 @@ bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
 
 /* ---- schema_cell.c, schema_object.c ---- */
 bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alternatives *out);
+bool schema_string(struct schema *schema, const struct bundle *bundle, struct cell *cell);
 bool schema_array(struct schema *schema, const struct bundle *bundle, struct cell *cell);
 bool schema_object(struct schema *schema, const struct bundle *bundle, struct cell *cell);
 bool schema_add_cell(struct schema *schema, struct alternatives *out, const struct cell *cell);
@@ -173,6 +174,13 @@ uint32_t schema_max_of(const struct schema *schema, const struct bundle *bundle,
                        enum schema_keyword keyword);
 uint32_t schema_min_of(const struct schema *schema, const struct bundle *bundle,
                        enum schema_keyword keyword);
+
+/* ---- schema_string.c ---- */
+/* The pattern for a format, or NULL if it is unknown (no constraint). */
+const char *schema_format(const struct json *name);
+/* Reports a pattern that can't be used. Returns false. */
+bool schema_pattern_failed(struct schema *schema, uint32_t part, enum schema_keyword keyword,
+                           enum pattern_result result, const char *what);
 
 /* ---- schema_instance.c ---- */
 enum schema_verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };

@@ -1,0 +1,224 @@
+#include "engine/language.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+
+void language_free(struct language *language) {
+    free(language->bounds);
+    free(language->classes);
+    free(language->cost);
+    free(language->next);
+    free(language->labels);
+    free(language->distance);
+    free(language->least);
+    free(language->most);
+    free(language->wanted);
+    *language = (struct language){0};
+}
+
+/* ---- reading ---- */
+
+static uint32_t interval_of(const struct language *language, uint32_t character) {
+    uint32_t low = 0, high = language->n_bounds;
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (language->bounds[middle] <= character)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+uint16_t language_step(const struct language *language, uint16_t state, uint32_t character) {
+    uint8_t class = character < 128 ? language->ascii[character]
+                                    : language->classes[interval_of(language, character)];
+    if (class == LANGUAGE_NO_CLASS) return LANGUAGE_DEAD;
+    uint16_t next = language->next[(size_t)state * language->n_classes + class];
+    return next == LANGUAGE_DEAD || language->distance[next] == LANGUAGE_INFINITE ? LANGUAGE_DEAD
+                                                                                  : next;
+}
+
+bool language_viable(const struct language *language, uint16_t state, uint32_t from, uint32_t to,
+                     const struct language_length *after) {
+    const uint16_t *next = language->next + (size_t)state * language->n_classes;
+    for (uint32_t i = interval_of(language, from);
+         i < language->n_bounds && language->bounds[i] <= to; i++) {
+        uint8_t class = language->classes[i];
+        uint16_t target = class == LANGUAGE_NO_CLASS ? LANGUAGE_DEAD : next[class];
+        if (target == LANGUAGE_DEAD || language->distance[target] == LANGUAGE_INFINITE) continue;
+        if (language->least[target] <= after->max && language->most[target] >= after->min)
+            return true;
+    }
+    return false;
+}
+
+bool language_matches(const struct language *language, const char *text, uint32_t len) {
+    uint16_t state = 0;
+    if (language->distance[0] == LANGUAGE_INFINITE) return false;
+    for (uint32_t at = 0; at < len && state != LANGUAGE_DEAD;) {
+        uint32_t character;
+        size_t n = utf8_decode(text + at, len - at, &character);
+        if (n == 0) return false;
+        state = language_step(language, state, character);
+        at += (uint32_t)n;
+    }
+    return state != LANGUAGE_DEAD && language->wanted[state];
+}
+
+/* ---- measuring ---- */
+
+struct edges { /* reversed: sources[first[t]..first[t + 1]) lead to t */
+    uint32_t *first, *sources;
+    uint8_t *costs;
+};
+
+static void edges_free(struct edges *edges) {
+    free(edges->first);
+    free(edges->sources);
+    free(edges->costs);
+}
+
+static bool edges_build(const struct language *language, struct edges *edges) {
+    uint32_t n = language->n_states, classes = language->n_classes, total = 0;
+    edges->first = calloc((size_t)n + 2, sizeof *edges->first);
+    edges->sources = malloc(((size_t)n * classes + 1) * sizeof *edges->sources);
+    edges->costs = malloc((size_t)n * classes + 1);
+    if (!edges->first || !edges->sources || !edges->costs) return false;
+    for (size_t i = 0; i < (size_t)n * classes; i++)
+        if (language->next[i] != LANGUAGE_DEAD) edges->first[language->next[i] + 2]++;
+    for (uint32_t i = 0; i < n + 2; i++) total = edges->first[i] += total;
+    for (uint32_t state = 0; state < n; state++)
+        for (uint32_t class = 0; class < classes; class++) {
+            uint16_t target = language->next[(size_t)state * classes + class];
+            if (target == LANGUAGE_DEAD) continue;
+            uint32_t at = edges->first[target + 1]++;
+            edges->sources[at] = state;
+            edges->costs[at] = language->cost[class];
+        }
+    return true;
+}
+
+/* Dial's algorithm from the wanted states backwards: seven lists by distance modulo 7. links[d % 7]
+ * chains states; a state may stand in several, only its smallest distance counts. */
+static bool shortest_paths(const struct language *language, const struct edges *edges,
+                           uint32_t *distance, bool bytes) {
+    uint32_t n = language->n_states, waiting = 0;
+    struct entry {
+        uint32_t state, next;
+    } *entries = malloc(((size_t)n * (language->n_classes + 1) + 1) * sizeof *entries);
+    uint32_t heads[7], used = 0;
+    if (!entries) return false;
+    for (int i = 0; i < 7; i++) heads[i] = UINT32_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        distance[i] = language->wanted[i] ? 0 : LANGUAGE_INFINITE;
+        if (!language->wanted[i]) continue;
+        entries[used] = (struct entry){i, heads[0]};
+        heads[0] = used++;
+        waiting++;
+    }
+    for (uint32_t d = 0; waiting; d++) {
+        while (heads[d % 7] != UINT32_MAX) {
+            struct entry entry = entries[heads[d % 7]];
+            heads[d % 7] = entry.next;
+            waiting--;
+            if (distance[entry.state] != d) continue;
+            for (uint32_t e = edges->first[entry.state]; e < edges->first[entry.state + 1]; e++) {
+                uint32_t source = edges->sources[e], other = d + (bytes ? edges->costs[e] : 1u);
+                if (other >= distance[source]) continue;
+                distance[source] = other;
+                entries[used] = (struct entry){source, heads[other % 7]};
+                heads[other % 7] = used++;
+                waiting++;
+            }
+        }
+    }
+    free(entries);
+    return true;
+}
+
+/* The longest way to a wanted end: states are taken off in the order in which all their live
+ * successors are known; those never taken off lead round a circle. */
+static bool longest_paths(struct language *language, const struct edges *edges) {
+    uint32_t n = language->n_states, classes = language->n_classes, top = 0;
+    uint32_t *open = calloc(n + 1, sizeof *open), *ready = malloc((n + 1) * sizeof *ready);
+    if (!open || !ready) {
+        free(open);
+        free(ready);
+        return false;
+    }
+    for (uint32_t i = 0; i < n; i++) {
+        language->most[i] = LANGUAGE_INFINITE;
+        for (uint32_t class = 0; class < classes; class++) {
+            uint16_t target = language->next[(size_t)i * classes + class];
+            open[i] += target != LANGUAGE_DEAD && language->distance[target] != LANGUAGE_INFINITE;
+        }
+        if (open[i] == 0) ready[top++] = i;
+    }
+    while (top) {
+        uint32_t state = ready[--top], longest = 0;
+        for (uint32_t class = 0; class < classes; class++) {
+            uint16_t target = language->next[(size_t)state * classes + class];
+            if (target == LANGUAGE_DEAD || language->distance[target] == LANGUAGE_INFINITE) continue;
+            if (language->most[target] + 1 > longest) longest = language->most[target] + 1;
+        }
+        language->most[state] = longest;
+        if (language->distance[state] == LANGUAGE_INFINITE) continue;
+        for (uint32_t e = edges->first[state]; e < edges->first[state + 1]; e++)
+            if (--open[edges->sources[e]] == 0) ready[top++] = edges->sources[e];
+    }
+    free(open);
+    free(ready);
+    return true;
+}
+
+bool language_finish(struct language *language, bool (*wanted)(uint32_t label, const void *user),
+                     const void *user) {
+    uint32_t n = language->n_states;
+    struct edges edges = {0};
+    language->wanted = malloc(n * sizeof *language->wanted);
+    language->distance = malloc(n * sizeof *language->distance);
+    language->least = malloc(n * sizeof *language->least);
+    language->most = malloc(n * sizeof *language->most);
+    bool done = language->wanted && language->distance && language->least && language->most;
+    for (uint32_t i = 0; done && i < n; i++)
+        language->wanted[i] = language->labels[i] != LANGUAGE_INFINITE &&
+                              wanted(language->labels[i], user);
+    done = done && edges_build(language, &edges) &&
+           shortest_paths(language, &edges, language->distance, true) &&
+           shortest_paths(language, &edges, language->least, false) &&
+           longest_paths(language, &edges);
+    edges_free(&edges);
+    return done;
+}
+
+/* By induction on the length: every length that a state claims is one that it ends with, or one less
+ * of a successor. */
+static bool covers(const struct language *language, uint32_t state) {
+    const uint16_t *next = language->next + (size_t)state * language->n_classes;
+    uint64_t reached = language->wanted[state] ? 0 : language->least[state];
+    bool grown = true;
+    while (grown) {
+        grown = false;
+        for (uint32_t class = 0; class < language->n_classes; class++) {
+            uint16_t target = next[class];
+            if (target == LANGUAGE_DEAD || language->distance[target] == LANGUAGE_INFINITE) continue;
+            if (language->most[target] == LANGUAGE_INFINITE) {
+                if (language->least[target] <= reached) return true;
+                continue;
+            }
+            if (language->least[target] > reached || language->most[target] < reached) continue;
+            reached = (uint64_t)language->most[target] + 1;
+            grown = true;
+        }
+    }
+    return language->most[state] != LANGUAGE_INFINITE && reached >= language->most[state];
+}
+
+bool language_gapless(const struct language *language) {
+    for (uint32_t i = 0; i < language->n_states; i++)
+        if (language->distance[i] != LANGUAGE_INFINITE && !covers(language, i)) return false;
+    return true;
+}

@@ -1,0 +1,60 @@
+/* language: sets of strings as deterministic automata over characters. Internal to constrained
+ * decoding.
+ *
+ * Built at once from patterns, within fixed limits, by the subset construction.
+ * Every state knows which patterns hold if the string ends there, so one automaton
+ * serves a conjunction, a complement, or the sorting of keys by
+ * patternProperties. language_finish decides which combinations are wanted and
+ * measures the way to them; states that lead to none are dead. Immutable after.
+ */
+#ifndef ENGINE_LANGUAGE_H
+#define ENGINE_LANGUAGE_H
+
+#include "engine/pattern.h"
+
+#define LANGUAGE_DEAD     UINT16_MAX
+#define LANGUAGE_STATES   8192
+#define LANGUAGE_PATTERNS 32
+#define LANGUAGE_INFINITE UINT32_MAX
+
+struct language_length { /* code points; max may be LANGUAGE_INFINITE */
+    uint32_t min, max;
+};
+
+struct language {
+    uint8_t ascii[128];   /* class of a character; LANGUAGE_NO_CLASS */
+    uint32_t *bounds;     /* bounds[i] .. bounds[i + 1] - 1 are of class classes[i] */
+    uint8_t *classes;
+    uint8_t *cost;        /* bytes of a class's shortest character in JSON */
+    uint32_t n_bounds, n_classes, n_states;
+    uint16_t *next;       /* [state * n_classes + class] */
+    uint32_t *labels;     /* bit i: pattern i holds if the string ends here */
+    uint32_t *distance;   /* bytes to a wanted end */
+    uint32_t *least, *most; /* characters to one; most may be LANGUAGE_INFINITE */
+    bool *wanted;
+};
+
+#define LANGUAGE_NO_CLASS 255 /* what no string may hold: NUL, surrogates */
+
+/* The product of n patterns over one pool, and of a length if it is not NULL (the length is then
+ * part of every state, and strings outside are never wanted). */
+enum pattern_result language_build(struct language *language, const struct pattern_pool *pool,
+                                   const struct pattern *patterns, uint32_t n,
+                                   const struct language_length *length);
+/* wanted(label): may a string end with these patterns holding? False without memory. */
+bool language_finish(struct language *language, bool (*wanted)(uint32_t label, const void *user),
+                     const void *user);
+void language_free(struct language *language);
+
+/* Can strings of every length between the shortest and the longest be completed from every state?
+ * Then counting characters beside the automaton is exact. */
+bool language_gapless(const struct language *language);
+/* The next state, LANGUAGE_DEAD if the character is not allowed. */
+uint16_t language_step(const struct language *language, uint16_t state, uint32_t character);
+/* May a character of [from, to] come next, with min to max characters in all after it? */
+bool language_viable(const struct language *language, uint16_t state, uint32_t from, uint32_t to,
+                     const struct language_length *after);
+/* Is the string (valid UTF-8) wanted? */
+bool language_matches(const struct language *language, const char *text, uint32_t len);
+
+#endif

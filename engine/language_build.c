@@ -1,0 +1,316 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/hash.h"
+#include "engine/language.h"
+#include "engine/vector.h"
+
+enum { MAX_WORK = 6 << 20, MAX_CLASSES = 250 };
+
+/* The subset construction. A state is a set of pattern states (as bits) and the number of characters
+ * read, as far as the length needs it. */
+struct builder {
+    struct language *language;
+    const struct pattern_pool *pool;
+    struct pattern_automaton automata[LANGUAGE_PATTERNS];
+    uint32_t owner[LANGUAGE_PATTERNS]; /* the pattern of an automaton */
+    uint32_t n, n_patterns;
+    const struct language_length *length;
+    uint32_t words;       /* of a set, the count included as the last */
+    uint64_t *sets;       /* one for each state */
+    uint64_t *restart;    /* what a search begins anew with */
+    uint64_t *member;     /* [set * class words]: does the set hold the class? */
+    uint32_t class_words;
+    uint32_t *stack, *table, table_cap;
+    uint32_t cap_sets, cap_next, cap_labels;
+    uint64_t work;
+    enum pattern_result result;
+};
+
+/* ---- classes: characters that no set tells apart ---- */
+
+static int compare(const void *left, const void *right) {
+    uint32_t a = *(const uint32_t *)left, b = *(const uint32_t *)right;
+    return a < b ? -1 : a > b;
+}
+
+/* Where the sets, UTF-8 and JSON begin to treat characters differently. */
+static bool collect_bounds(struct language *language, const struct pattern_pool *pool) {
+    static const uint32_t fixed[] = {0, 1, 8, 9, 11, 12, 13, 14, 0x20, 0x22, 0x23, 0x5C, 0x5D, 0x7F,
+                                     0x80, 0x800, 0xD800, 0xE000, 0x10000};
+    uint32_t n = 0, kept = 0, n_fixed = sizeof fixed / sizeof *fixed;
+    language->bounds = malloc((2 * (size_t)pool->n_ranges + n_fixed) * sizeof *language->bounds);
+    if (!language->bounds) return false;
+    for (uint32_t i = 0; i < n_fixed; i++) language->bounds[n++] = fixed[i];
+    for (uint32_t i = 0; i < pool->n_sets; i++)
+        for (uint32_t r = 0; r < pool->sets[i].n; r++) {
+            const struct pattern_range *range = &pool->ranges[pool->sets[i].first + r];
+            language->bounds[n++] = range->from;
+            if (range->to < 0x10FFFF) language->bounds[n++] = range->to + 1;
+        }
+    qsort(language->bounds, n, sizeof *language->bounds, compare);
+    for (uint32_t i = 0; i < n; i++)
+        if (kept == 0 || language->bounds[kept - 1] != language->bounds[i])
+            language->bounds[kept++] = language->bounds[i];
+    language->n_bounds = kept;
+    return true;
+}
+
+static bool set_has(const struct pattern_pool *pool, uint32_t set, uint32_t character) {
+    const struct pattern_range *ranges = pool->ranges + pool->sets[set].first;
+    uint32_t low = 0, high = pool->sets[set].n;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (ranges[middle].to < character)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < pool->sets[set].n && ranges[low].from <= character;
+}
+
+static uint8_t cost_of(uint32_t character) {
+    if (character >= 0x80) return character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+    if (character == '"' || character == '\\') return 2;
+    if (character >= 0x20) return 1;
+    return (character >= 8 && character <= 10) || character == 12 || character == 13 ? 2 : 6;
+}
+
+/* Intervals with the same membership in all sets become one class. Costs differ within a class only
+ * downwards: the cheapest counts. */
+static bool merge_intervals(struct builder *b) {
+    struct language *language = b->language;
+    uint32_t n = language->n_bounds, row = b->pool->n_sets / 64 + 1, classes = 0;
+    uint64_t *rows = calloc((size_t)(MAX_CLASSES + 1) * row, sizeof *rows);
+    if (!rows) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t *mine = rows + (size_t)classes * row;
+        uint32_t at = language->bounds[i], class = 0;
+        language->classes[i] = LANGUAGE_NO_CLASS;
+        if (at == 0 || (at >= 0xD800 && at < 0xE000)) continue;
+        memset(mine, 0, row * sizeof *mine);
+        for (uint32_t set = 0; set < b->pool->n_sets; set++)
+            if (set_has(b->pool, set, at)) mine[set / 64] |= 1ull << set % 64;
+        while (memcmp(rows + (size_t)class * row, mine, row * sizeof *mine) != 0) class++;
+        if (class == classes && ++classes > MAX_CLASSES) b->result = PATTERN_TOO_LARGE;
+        if (b->result != PATTERN_OK) break;
+        language->classes[i] = (uint8_t)class;
+        uint8_t cost = cost_of(at);
+        if (language->cost[class] == 0 || cost < language->cost[class]) language->cost[class] = cost;
+    }
+    b->work += (uint64_t)n * b->pool->n_sets;
+    language->n_classes = classes;
+    free(rows);
+    return true;
+}
+
+static bool build_classes(struct builder *b) {
+    struct language *language = b->language;
+    if (!collect_bounds(language, b->pool)) return false;
+    if ((uint64_t)language->n_bounds * b->pool->n_sets > MAX_WORK) {
+        b->result = PATTERN_TOO_LARGE;
+        return true;
+    }
+    language->classes = malloc(language->n_bounds);
+    language->cost = calloc(MAX_CLASSES + 2, 1);
+    if (!language->classes || !language->cost || !merge_intervals(b)) return false;
+    for (uint32_t i = 0, c = 0; c < 128; c++) {
+        while (i + 1 < language->n_bounds && language->bounds[i + 1] <= c) i++;
+        language->ascii[c] = language->classes[i];
+    }
+    b->class_words = language->n_classes / 64 + 1;
+    b->member = calloc((size_t)b->pool->n_sets * b->class_words + 1, sizeof *b->member);
+    for (uint32_t set = 0; b->member && set < b->pool->n_sets; set++)
+        for (uint32_t i = 0; i < language->n_bounds; i++) {
+            uint8_t class = language->classes[i];
+            if (class != LANGUAGE_NO_CLASS && set_has(b->pool, set, language->bounds[i]))
+                b->member[set * b->class_words + class / 64] |= 1ull << class % 64;
+        }
+    return b->member;
+}
+
+/* ---- sets of pattern states ---- */
+
+static bool has(const uint64_t *set, uint32_t state) {
+    return set[state >> 6] >> (state & 63) & 1;
+}
+
+/* Adds a state and what follows it without a character. BEGIN is passed only at the beginning, FINISH
+ * only when the text ends. */
+static void close_over(struct builder *b, uint64_t *set, uint32_t state, bool begin, bool finish) {
+    uint32_t top = 0;
+    b->stack[top++] = state;
+    while (top) {
+        state = b->stack[--top];
+        const struct pattern_state *at = &b->pool->states[state];
+        if (has(set, state)) continue;
+        set[state >> 6] |= 1ull << (state & 63);
+        b->work++;
+        if (at->op == PATTERN_SPLIT) {
+            b->stack[top++] = at->other;
+            b->stack[top++] = at->out;
+        } else if ((at->op == PATTERN_BEGIN && begin) || (at->op == PATTERN_FINISH && finish)) {
+            b->stack[top++] = at->out;
+        }
+    }
+}
+
+/* The first state of an automaton is its MATCH. Once there, nothing else of it matters. Forks are
+ * only passed through and do not tell sets apart. */
+static void tidy(const struct builder *b, uint64_t *set) {
+    for (uint32_t i = 0; i < b->n; i++) {
+        bool matched = has(set, b->automata[i].first);
+        for (uint32_t state = b->automata[i].first; state < b->automata[i].end; state++) {
+            uint8_t op = b->pool->states[state].op;
+            bool keep = matched ? op == PATTERN_MATCH : op == PATTERN_CHAR || op == PATTERN_FINISH;
+            if (!keep) set[state >> 6] &= ~(1ull << (state & 63));
+        }
+    }
+}
+
+static void initial_set(struct builder *b, uint64_t *set) {
+    memset(set, 0, b->words * sizeof *set);
+    for (uint32_t i = 0; i < b->n; i++) {
+        close_over(b, set, b->automata[i].start, true, false);
+        if (!b->automata[i].anchored) close_over(b, b->restart, b->automata[i].start, false, false);
+    }
+    tidy(b, set);
+}
+
+/* False: the length is exceeded. */
+static bool successor(struct builder *b, const uint64_t *from, uint32_t class, uint64_t *to) {
+    uint64_t count = from[b->words - 1];
+    memset(to, 0, b->words * sizeof *to);
+    if (b->length) {
+        uint64_t most = b->length->max;
+        if (most != LANGUAGE_INFINITE && count >= most) return false;
+        to[b->words - 1] = most != LANGUAGE_INFINITE || count < b->length->min ? count + 1 : count;
+    }
+    for (uint32_t word = 0; word + 1 < b->words; word++)
+        for (uint64_t rest = from[word]; rest; rest &= rest - 1) {
+            uint32_t state = word * 64 + (uint32_t)__builtin_ctzll(rest);
+            const struct pattern_state *at = &b->pool->states[state];
+            if (at->op == PATTERN_MATCH)
+                to[word] |= 1ull << (state & 63);
+            else if (at->op == PATTERN_CHAR && has(b->member + at->set * b->class_words, class))
+                close_over(b, to, at->out, false, false);
+        }
+    for (uint32_t word = 0; word + 1 < b->words; word++) to[word] |= b->restart[word];
+    b->work += b->words;
+    tidy(b, to);
+    return true;
+}
+
+static uint32_t label_of(struct builder *b, const uint64_t *set, uint64_t *scratch) {
+    uint32_t label = (1u << b->n_patterns) - 1;
+    uint64_t count = set[b->words - 1];
+    if (b->length && count < b->length->min) return LANGUAGE_INFINITE;
+    for (uint32_t i = 0; i < b->n; i++) {
+        memset(scratch, 0, b->words * sizeof *scratch);
+        for (uint32_t state = b->automata[i].first; state < b->automata[i].end; state++)
+            if (has(set, state)) {
+                bool finish = b->pool->states[state].op == PATTERN_FINISH;
+                close_over(b, scratch, finish ? b->pool->states[state].out : state, false, finish);
+            }
+        if (has(scratch, b->automata[i].first) == b->automata[i].negated)
+            label &= ~(1u << b->owner[i]);
+    }
+    return label;
+}
+
+/* ---- states ---- */
+
+static bool grow_table(struct builder *b) {
+    uint32_t cap = b->table_cap ? b->table_cap * 2 : 64;
+    uint32_t *table = malloc(cap * sizeof *table);
+    if (!table) return false;
+    memset(table, 0xFF, cap * sizeof *table);
+    for (uint32_t i = 0; i < b->language->n_states; i++) {
+        uint64_t hash = hash_bytes(5, b->sets + (size_t)i * b->words, b->words * sizeof *b->sets);
+        uint32_t at = (uint32_t)hash & (cap - 1);
+        while (table[at] != UINT32_MAX) at = (at + 1) & (cap - 1);
+        table[at] = i;
+    }
+    free(b->table);
+    b->table = table;
+    b->table_cap = cap;
+    return true;
+}
+
+static bool reserve_state(struct builder *b) {
+    struct language *language = b->language;
+    uint32_t n = language->n_states + 2;
+    if (n > LANGUAGE_STATES || (uint64_t)n * b->words > (1u << 20) ||
+        (uint64_t)n * language->n_classes > (1u << 21) || b->work > MAX_WORK) {
+        b->result = PATTERN_TOO_LARGE;
+        return false;
+    }
+    if (vector_reserve((void **)&b->sets, &b->cap_sets, n * b->words, sizeof *b->sets) &&
+        vector_reserve((void **)&language->next, &b->cap_next, n * language->n_classes,
+                       sizeof *language->next) &&
+        vector_reserve((void **)&language->labels, &b->cap_labels, n, sizeof *language->labels) &&
+        (n * 2 <= b->table_cap || grow_table(b)))
+        return true;
+    b->result = PATTERN_MEMORY;
+    return false;
+}
+
+/* The state of the set that lies after the last one. */
+static uint16_t state_of(struct builder *b) {
+    uint32_t n = b->language->n_states;
+    const uint64_t *set = b->sets + (size_t)n * b->words;
+    uint64_t hash = hash_bytes(5, set, b->words * sizeof *set);
+    uint32_t at = (uint32_t)hash & (b->table_cap - 1);
+    for (; b->table[at] != UINT32_MAX; at = (at + 1) & (b->table_cap - 1))
+        if (memcmp(b->sets + (size_t)b->table[at] * b->words, set, b->words * sizeof *set) == 0)
+            return (uint16_t)b->table[at];
+    b->table[at] = n;
+    b->language->labels[n] = label_of(b, set, b->sets + (size_t)(n + 1) * b->words);
+    b->language->n_states++;
+    return (uint16_t)n;
+}
+
+static void build_states(struct builder *b) {
+    struct language *language = b->language;
+    if (!reserve_state(b)) return;
+    initial_set(b, b->sets);
+    state_of(b);
+    for (uint32_t i = 0; i < language->n_states; i++)
+        for (uint32_t class = 0; class < language->n_classes; class++) {
+            uint16_t next = LANGUAGE_DEAD;
+            if (!reserve_state(b)) return;
+            uint64_t *to = b->sets + (size_t)language->n_states * b->words;
+            if (successor(b, b->sets + (size_t)i * b->words, class, to)) next = state_of(b);
+            language->next[(size_t)i * language->n_classes + class] = next;
+        }
+}
+
+static bool collect_automata(struct builder *b, const struct pattern *patterns, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = 0; k < patterns[i].n; k++) {
+            if (b->n == LANGUAGE_PATTERNS) return false;
+            b->owner[b->n] = i;
+            b->automata[b->n++] = patterns[i].automata[k];
+        }
+    return true;
+}
+
+enum pattern_result language_build(struct language *language, const struct pattern_pool *pool,
+                                   const struct pattern *patterns, uint32_t n,
+                                   const struct language_length *length) {
+    struct builder b = {.language = language, .pool = pool, .n_patterns = n, .length = length};
+    *language = (struct language){0};
+    if (n >= LANGUAGE_PATTERNS || !collect_automata(&b, patterns, n)) return PATTERN_TOO_LARGE;
+    b.words = pool->n_states / 64 + 2;
+    b.restart = calloc(b.words, sizeof *b.restart);
+    b.stack = malloc((2 * (size_t)pool->n_states + 2) * sizeof *b.stack);
+    if (!b.restart || !b.stack || !build_classes(&b)) b.result = PATTERN_MEMORY;
+    if (b.result == PATTERN_OK) build_states(&b);
+    free(b.restart);
+    free(b.stack);
+    free(b.member);
+    free(b.sets);
+    free(b.table);
+    if (b.result != PATTERN_OK) language_free(language);
+    return b.result;
+}

@@ -1,0 +1,134 @@
+#include "engine/machine.h"
+
+/* Escapes that a language's strings may hold: those JSON needs, and \u for what is not ASCII (many
+ * writers use it). Else one text could be spelled in too many ways to force anything. */
+static bool plain(uint32_t character) {
+    return character >= 0x20 && character < 0x7F;
+}
+
+static bool viable(const struct language *language, uint16_t state, uint32_t from, uint32_t to,
+                   const struct language_length *after) {
+    return from <= to && language_viable(language, state, from, to, after);
+}
+
+/* After a backslash. */
+static bool escape_viable(const struct language *language, uint16_t state,
+                          const struct language_length *after) {
+    return viable(language, state, '"', '"', after) || viable(language, state, '\\', '\\', after) ||
+           viable(language, state, 1, 0x1F, after) || viable(language, state, 0x7F, 0x10FFFF, after);
+}
+
+/* After a backslash and u, with some of the digits. */
+static bool hex_viable(const struct language *language, uint16_t state, struct quoted_range range,
+                       const struct language_length *after) {
+    uint32_t from = range.from > 0x7F ? range.from : 0x7F;
+    uint32_t to = range.to < 0x1F ? range.to : 0x1F;
+    return viable(language, state, range.from, to, after) ||
+           viable(language, state, from, range.to, after);
+}
+
+static bool inside_viable(const struct language *language, const struct thread *thread,
+                          const struct language_length *after) {
+    struct quoted_range ranges[2];
+    bool hex = thread->scan > QUOTED_ESCAPE;
+    if (thread->scan == QUOTED_ESCAPE) return escape_viable(language, thread->state, after);
+    int n = quoted_ranges(thread->scan, thread->acc, ranges);
+    for (int i = 0; i < n; i++)
+        if (hex ? hex_viable(language, thread->state, ranges[i], after)
+                : viable(language, thread->state, ranges[i].from, ranges[i].to, after))
+            return true;
+    return false;
+}
+
+enum quoted_event machine_spell(const struct language *language, struct thread *thread,
+                                unsigned char byte, const struct language_length *after) {
+    uint8_t before = thread->scan;
+    enum quoted_event event = quoted_step(&thread->scan, &thread->acc, byte);
+    if (event == QUOTED_MORE) return inside_viable(language, thread, after) ? event : QUOTED_DEAD;
+    if (event != QUOTED_CHAR) return event;
+    if (before > QUOTED_ESCAPE && plain(thread->acc)) return QUOTED_DEAD;
+    if (before == QUOTED_ESCAPE && byte == '/') return QUOTED_DEAD;
+    uint16_t next = language_step(language, thread->state, thread->acc);
+    if (next == LANGUAGE_DEAD || language->least[next] > after->max ||
+        language->most[next] < after->min)
+        return QUOTED_DEAD;
+    thread->state = next;
+    return event;
+}
+
+static uint32_t less(uint32_t limit, uint32_t count) {
+    if (limit == RULES_INFINITE) return LANGUAGE_INFINITE;
+    return limit > count ? limit - count : 0;
+}
+
+/* Characters are counted when they begin. Without a maximum only those up to the minimum count. */
+static bool count_character(const struct cell_string *string, struct thread *thread) {
+    if (string->max != RULES_INFINITE) return thread->count++ < string->max;
+    if (thread->count < string->min) thread->count++;
+    return true;
+}
+
+static bool string_of_language(const struct machine *machine, const struct cell_string *string,
+                               struct thread *thread, unsigned char byte) {
+    const struct language *language = &machine->rules->languages[string->language].language;
+    if (thread->scan == QUOTED_NORMAL) {
+        if (byte == '"')
+            return thread->count >= string->min && language->wanted[thread->state] &&
+                   machine_value_done(machine, thread);
+        if (!count_character(string, thread)) return false;
+    }
+    struct language_length after = {less(string->min, thread->count),
+                                    less(string->max, thread->count)};
+    enum quoted_event event = machine_spell(language, thread, byte, &after);
+    if (event == QUOTED_CHAR) thread->acc = 0;
+    return event != QUOTED_DEAD;
+}
+
+bool machine_string(const struct machine *machine, struct thread *thread, unsigned char byte) {
+    const struct cell_string *string = &machine->rules->cells[thread->cell].string;
+    if (string->language != RULES_NONE)
+        return string_of_language(machine, string, thread, byte);
+    bool begins = thread->scan == QUOTED_NORMAL;
+    enum quoted_event event = quoted_step(&thread->scan, &thread->acc, byte);
+    if (event == QUOTED_DEAD) return false;
+    if (event == QUOTED_END)
+        return thread->count >= string->min && machine_value_done(machine, thread);
+    if (event == QUOTED_CHAR) thread->acc = 0;
+    return !begins || count_character(string, thread);
+}
+
+/* The least number of bytes from after any character that can still come of the one begun. */
+static uint32_t after_character(const struct language *language, const struct thread *thread,
+                                const struct language_length *after) {
+    struct quoted_range ranges[3] = {{1, 0x10FFFF}};
+    int n = 1;
+    uint32_t best = LANGUAGE_INFINITE;
+    if (thread->scan != QUOTED_ESCAPE) n = quoted_ranges(thread->scan, thread->acc, ranges);
+    for (int r = 0; r < n; r++)
+        for (uint32_t i = 0; i < language->n_bounds; i++) {
+            uint32_t from = language->bounds[i] > ranges[r].from ? language->bounds[i] : ranges[r].from;
+            uint32_t end = i + 1 < language->n_bounds ? language->bounds[i + 1] : 0x110000;
+            if (from > ranges[r].to || from >= end) continue;
+            if (thread->scan >= QUOTED_ESCAPE && plain(from) && from != '"' && from != '\\') continue;
+            uint16_t next = language_step(language, thread->state, from);
+            if (next == LANGUAGE_DEAD || language->least[next] > after->max ||
+                language->most[next] < after->min)
+                continue;
+            uint32_t bytes = language->distance[next] > after->min ? language->distance[next] : after->min;
+            if (bytes < best) best = bytes;
+        }
+    return best;
+}
+
+uint32_t machine_string_shortest(const struct machine *machine, const struct thread *thread) {
+    const struct cell_string *string = &machine->rules->cells[thread->cell].string;
+    uint32_t bytes = less(string->min, thread->count);
+    if (string->language != RULES_NONE) {
+        const struct language *language = &machine->rules->languages[string->language].language;
+        struct language_length after = {bytes, less(string->max, thread->count)};
+        uint32_t least = thread->scan == QUOTED_NORMAL ? language->distance[thread->state]
+                                                       : after_character(language, thread, &after);
+        if (least > bytes) bytes = least;
+    }
+    return rules_sum(bytes, quoted_distance(thread->scan, thread->acc) + 1);
+}

@@ -1,0 +1,173 @@
+#include <string.h>
+
+#include "engine/schema_part.h"
+
+/* Formats as patterns: what is written in them satisfies the RFCs, though not everything that does
+ * is written (long hosts, quoted local parts, years beyond four digits). */
+#define DATE                                                                                       \
+    "(?:\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)"  \
+    "|02-(?:0[1-9]|1\\d|2[0-8]))|(?:\\d\\d(?:0[48]|[2468][048]|[13579][26])"                       \
+    "|(?:[02468][048]|[13579][26])00)-02-29)"
+#define TIME                                                                                       \
+    "(?:(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?"                                      \
+    "(?:[Zz]|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)|23:59:60(?:\\.\\d{1,9})?[Zz])"
+#define CLOCK "T(?:\\d{1,9}H(?:\\d{1,9}M(?:\\d{1,9}S)?)?|\\d{1,9}M(?:\\d{1,9}S)?|\\d{1,9}S)"
+#define LABEL "[A-Za-z0-9](?:-?[A-Za-z0-9]){0,30}"
+#define HOST  LABEL "(?:\\." LABEL "){0,3}"
+#define ATEXT "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+#define OCTET "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
+#define IPV4  OCTET "(?:\\." OCTET "){3}"
+#define H16   "[0-9A-Fa-f]{1,4}"
+#define IPV6                                                                                       \
+    "(?:(?:" H16 ":){7}(?:" H16 "|:)|(?:" H16 ":){6}(?::" H16 "|" IPV4 "|:)|(?:" H16 ":){5}"       \
+    "(?:(?::" H16 "){1,2}|:" IPV4 "|:)|(?:" H16 ":){4}(?:(?::" H16 "){1,3}|(?::" H16 ")?:" IPV4     \
+    "|:)|(?:" H16 ":){3}(?:(?::" H16 "){1,4}|(?::" H16 "){0,2}:" IPV4 "|:)|(?:" H16 ":){2}(?:(?::"  \
+    H16 "){1,5}|(?::" H16 "){0,3}:" IPV4 "|:)|(?:" H16 ":){1}(?:(?::" H16 "){1,6}|(?::" H16         \
+    "){0,4}:" IPV4 "|:)|:(?:(?::" H16 "){1,7}|(?::" H16 "){0,5}:" IPV4 "|:))"
+#define PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
+#define URI                                                                                        \
+    "[A-Za-z][A-Za-z0-9+.-]*:(?://(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?"          \
+    "(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*(?::\\d{0,5})?(?:/" PCHAR "*)*"                \
+    "|/(?:" PCHAR "+(?:/" PCHAR "*)*)?|" PCHAR "+(?:/" PCHAR "*)*)?"                               \
+    "(?:\\?(?:" PCHAR "|[/?])*)?(?:#(?:" PCHAR "|[/?])*)?"
+
+static const struct {
+    const char *name, *pattern;
+} formats[] = {
+    {"date-time", "^" DATE "[Tt]" TIME "$"},
+    {"date", "^" DATE "$"},
+    {"time", "^" TIME "$"},
+    {"duration", "^P(?:\\d{1,9}W|(?:\\d{1,9}Y(?:\\d{1,9}M(?:\\d{1,9}D)?)?|\\d{1,9}M(?:\\d{1,9}D)?"
+                 "|\\d{1,9}D)(?:" CLOCK ")?|" CLOCK ")$"},
+    {"email", "^" ATEXT "{1,20}(?:\\." ATEXT "{1,20}){0,2}@" HOST "$"},
+    {"hostname", "^" HOST "$"},
+    {"ipv4", "^" IPV4 "$"},
+    {"ipv6", "^" IPV6 "$"},
+    {"uuid", "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"},
+    {"uri", "^" URI "$"},
+    {"json-pointer", "^(?:/(?:[^~/]|~[01])*)*$"},
+};
+
+const char *schema_format(const struct json *name) {
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
+        if (json_is_string(name, formats[i].name)) return formats[i].pattern;
+    return NULL;
+}
+
+/* ---- the patterns of a bundle ---- */
+
+struct sources { /* the patterns and where they stand */
+    const char *text[LANGUAGE_PATTERNS];
+    uint32_t len[LANGUAGE_PATTERNS];
+    uint32_t part[LANGUAGE_PATTERNS];
+    uint8_t keyword[LANGUAGE_PATTERNS];
+    uint32_t n;
+};
+
+static bool add_source(struct schema *schema, struct sources *sources, uint32_t part,
+                       enum schema_keyword keyword, const char *text, uint32_t len) {
+    for (uint32_t i = 0; i < sources->n; i++)
+        if (sources->len[i] == len && memcmp(sources->text[i], text, len) == 0) return true;
+    if (sources->n >= LANGUAGE_PATTERNS / 2) return schema_fail(schema, RULES_TOO_LARGE);
+    sources->text[sources->n] = text;
+    sources->len[sources->n] = len;
+    sources->part[sources->n] = part;
+    sources->keyword[sources->n++] = (uint8_t)keyword;
+    return true;
+}
+
+static bool collect(struct schema *schema, const struct bundle *bundle, struct sources *sources) {
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        uint32_t part = term_part(bundle->terms[i]);
+        const struct json *pattern = schema_get(schema, part, KW_PATTERN);
+        const struct json *name = schema_get(schema, part, KW_FORMAT);
+        const char *format = name && !(bundle->terms[i] & TERM_EXTRA) ? schema_format(name) : NULL;
+        if (pattern && !add_source(schema, sources, part, KW_PATTERN, pattern->text, pattern->len))
+            return false;
+        if (format &&
+            !add_source(schema, sources, part, KW_FORMAT, format, (uint32_t)strlen(format)))
+            return false;
+    }
+    return true;
+}
+
+bool schema_pattern_failed(struct schema *schema, uint32_t part, enum schema_keyword keyword,
+                           enum pattern_result result, const char *what) {
+    if (result == PATTERN_MEMORY) return schema_fail(schema, RULES_MEMORY);
+    if (result != PATTERN_SYNTAX) return schema_refuse(schema, part, keyword, what);
+    char path[sizeof schema->error->path];
+    schema_locate(schema, schema->parts[part].json, schema_keyword_name(keyword), path, sizeof path);
+    return error_at(schema->error, ERROR_INVALID_PARAMS, path, "not a regular expression: %s", what);
+}
+
+static bool all_hold(uint32_t label, const void *user) {
+    return label == *(const uint32_t *)user;
+}
+
+/* A part is -1 for the product with the length. */
+static bool build(struct schema *schema, const struct sources *sources,
+                  const struct language_length *length, struct language *language) {
+    struct pattern_pool pool = {0};
+    struct pattern patterns[LANGUAGE_PATTERNS];
+    const char *what = "";
+    enum pattern_result result = PATTERN_OK;
+    uint32_t i = 0, all = (1u << sources->n) - 1;
+    for (; i < sources->n; i++) {
+        result = pattern_compile(&pool, sources->text[i], sources->len[i], &patterns[i], &what);
+        if (result != PATTERN_OK) break;
+    }
+    if (result == PATTERN_OK) {
+        i = 0;
+        what = length ? "a length beside a pattern with gaps" : "the pattern needs too many states";
+        result = language_build(language, &pool, patterns, sources->n, length);
+    }
+    if (result == PATTERN_OK && !language_finish(language, all_hold, &all)) result = PATTERN_MEMORY;
+    pattern_pool_free(&pool);
+    if (result == PATTERN_OK) return true;
+    language_free(language);
+    return schema_pattern_failed(schema, sources->part[i], sources->keyword[i], result, what);
+}
+
+/* What the language is made from: the patterns, and the length if it is part of the states. */
+static bool make_key(struct schema *schema, const struct sources *sources,
+                     const struct cell_string *string, bool counted) {
+    schema->text.len = 0;
+    for (uint32_t i = 0; i < sources->n; i++)
+        buf_add(&schema->text, sources->text[i], sources->len[i] + 0),
+            buf_add(&schema->text, "\xFF", 1);
+    if (counted) buf_printf(&schema->text, "%u,%u", string->min, string->max);
+    return !schema->text.failed || schema_fail(schema, RULES_MEMORY);
+}
+
+static bool find_or_build(struct schema *schema, const struct sources *sources,
+                          struct cell_string *string, bool counted) {
+    struct language language = {0};
+    struct language_length length = {string->min, string->max};
+    if (!make_key(schema, sources, string, counted)) return false;
+    string->language = rules_find_language(schema->rules, schema->text.bytes,
+                                           (uint32_t)schema->text.len);
+    if (string->language != RULES_NONE) return true;
+    if (!build(schema, sources, counted ? &length : NULL, &language)) return false;
+    enum rules_status status = rules_add_language(schema->rules, &language, schema->text.bytes,
+                                                  (uint32_t)schema->text.len, &string->language);
+    return status == RULES_OK || schema_fail(schema, status);
+}
+
+/* A length is counted beside the automaton if that is exact, else within it. */
+bool schema_string(struct schema *schema, const struct bundle *bundle, struct cell *cell) {
+    struct sources sources = {.n = 0};
+    *cell = (struct cell){.kind = CELL_STRING, .string = {.language = RULES_NONE}};
+    struct cell_string *string = &cell->string;
+    string->min = schema_max_of(schema, bundle, KW_MIN_LENGTH);
+    string->max = schema_min_of(schema, bundle, KW_MAX_LENGTH);
+    if (!collect(schema, bundle, &sources)) return false;
+    if (sources.n == 0) return true;
+    if (!find_or_build(schema, &sources, string, false)) return false;
+    const struct language *language = &schema->rules->languages[string->language].language;
+    bool unlimited = string->min == 0 && string->max == RULES_INFINITE;
+    if (unlimited || string->min > string->max || language_gapless(language)) return true;
+    if (!find_or_build(schema, &sources, string, true)) return false;
+    string->min = 0;
+    string->max = RULES_INFINITE;
+    return true;
+}
