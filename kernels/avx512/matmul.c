@@ -59,6 +59,7 @@ static void panel_times_tiles(const struct form *form, float *y, size_t ldy,
             struct tile_call call = {.y = out, .ldy = ldy, .panel = scratch, .rows = mask};
             call.tile = activation + (t * n_blocks + first) * form->tile_bytes;
             call.count = next - first;
+            call.to_next = n_blocks * form->tile_bytes;
             call.more = first > 0;
             form->tile(&call, count);
             out += count * ldy;

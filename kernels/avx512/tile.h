@@ -91,7 +91,7 @@ struct tile_call {
     float *y; /* row i of the tile at y + i * ldy */
     size_t ldy;
     const void *panel, *tile;
-    size_t count;
+    size_t count, to_next; /* blocks; bytes from the tile to the one after it, to be prefetched */
     uint32_t rows; /* mask: which of the panel's rows exist */
     bool more;
 };
