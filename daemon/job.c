@@ -46,18 +46,29 @@ static void job_progress(void *user, const struct generation_progress *progress)
     mailbox_post(job->mailbox, event);
 }
 
-static void job_done(void *user) {
-    struct job *job = user;
+/* The time that the template was told is echoed: one more member at the end of the result. */
+static void job_echo_now(struct job *job) {
+    struct buf *reply = &job->reply;
+    if (job->call->spec.source != PROMPT_MESSAGES || reply->failed || reply->len < 2) return;
+    reply->len -= 2; /* "}}" */
+    buf_printf(reply, ",\"now\":%" PRId64 "}}", job->call->spec.now);
+}
+
+static void job_reply(struct job *job) {
     const struct generation_result *result = NULL;
     char ids[32];
     snprintf(ids, sizeof ids, "%08" PRIx32 "%" PRIx64, job->boot, job->serial);
-    if (!atomic_load_explicit(&job->abandoned, memory_order_relaxed)) {
-        if (generation_result(job->generation, &result, &job->error))
-            reply_generation(&job->reply, job->call->id, result, engine_info(job->engine)->alias,
-                             ids);
-        else
-            reply_error(&job->reply, job->call->id, &job->error, result);
+    if (generation_result(job->generation, &result, &job->error)) {
+        reply_generation(&job->reply, job->call->id, result, engine_info(job->engine)->alias, ids);
+        job_echo_now(job);
+    } else {
+        reply_error(&job->reply, job->call->id, &job->error, result);
     }
+}
+
+static void job_done(void *user) {
+    struct job *job = user;
+    if (!atomic_load_explicit(&job->abandoned, memory_order_relaxed)) job_reply(job);
     job_finish(job, EVENT_DONE);
 }
 

@@ -13,7 +13,7 @@ TYPES = {
     "array": lambda v: isinstance(v, list),
     "string": lambda v: isinstance(v, str),
     "number": lambda v: isinstance(v, (int, float)) and not isinstance(v, bool),
-    "integer": lambda v: TYPES["number"](v) and v == int(v),
+    "integer": lambda v: TYPES["number"](v) and (v % 1 == 0 or abs(v) == float("inf")),
 }
 IN_PLACE = ("allOf", "anyOf", "oneOf")
 

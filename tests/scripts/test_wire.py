@@ -648,6 +648,14 @@ def given_seed_is_echoed_and_drawn_seeds_differ():
 
 
 @test
+def now_is_echoed():
+    with client() as c:
+        params = {"prompt": prompt(), "max_tokens": 2}
+        assert c.call("chat", {**params, "now": 1234567890})["now"] == 1234567890
+        assert abs(c.call("chat", params)["now"] - time.time()) < 5 * PATIENCE
+
+
+@test
 def call_ids_are_unique():
     with client() as c:
         ids = [c.call("tool_call", {"prompt": prompt(), "tools": [{"name": "f"}],
