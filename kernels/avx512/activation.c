@@ -30,46 +30,89 @@ INLINE __m512 scale_of(__m512 amax) {
     return _mm512_div_ps(amax, _mm512_set1_ps(127.0f));
 }
 
-/* Scales of up to 16 blocks from x. */
-INLINE void scan_blocks(float d[16], float inverse[16], const float *x, size_t n) {
-    float amax[16] = {0};
+/* The larger of even and odd 128-bit lanes: lanes 0..1 from a, 2..3 from b. */
+INLINE __m512i max_lanes(__m512i a, __m512i b) {
+    return _mm512_max_epu32(_mm512_shuffle_i32x4(a, b, 0x88), _mm512_shuffle_i32x4(a, b, 0xdd));
+}
+
+/* Dword i: the largest dword of v[i]. */
+INLINE __m512i largest_of_16(__m512i v[16]) {
+    for (int i = 0; i < 16; i += 2)
+        v[i] = _mm512_max_epu32(_mm512_unpacklo_epi32(v[i], v[i + 1]),
+                                _mm512_unpackhi_epi32(v[i], v[i + 1]));
+    for (int i = 0; i < 16; i += 4)
+        v[i] = _mm512_max_epu32(_mm512_unpacklo_epi64(v[i], v[i + 2]),
+                                _mm512_unpackhi_epi64(v[i], v[i + 2]));
+    return max_lanes(max_lanes(v[0], v[4]), max_lanes(v[8], v[12]));
+}
+
+/* What 16 blocks come to; blocks past the end are zeros. */
+struct batch {
+    _Alignas(64) float d[16];
+    float inverse[16];
+    int32_t side[16]; /* start, or for Q4_1 the bits of ds (tile.h) */
+    __m128i sum[16];  /* four parts of the sum of q */
+    __m128i q[16][2];
+};
+
+INLINE void batch_scales(struct batch *out, const float *x, size_t n) {
+    __m512i max[16];
+    for (size_t b = 0; b < 16; b++)
+        max[b] = b < n ? _mm512_max_epu32(magnitudes(x + BLOCK * b), magnitudes(x + BLOCK * b + 16))
+                       : _mm512_setzero_si512();
+    __m512 amax = _mm512_castsi512_ps(largest_of_16(max));
+    _mm512_store_ps(out->d, scale_of(amax));
+    _mm512_store_ps(out->inverse, inverse_of(amax));
+}
+
+INLINE void batch_quantize(struct batch *out, const float *x, size_t n) {
+    const __m128i ones = _mm_set1_epi8(1);
     for (size_t b = 0; b < n; b++, x += BLOCK) {
-        uint32_t bits =
-            _mm512_reduce_max_epu32(_mm512_max_epu32(magnitudes(x), magnitudes(x + 16)));
-        memcpy(&amax[b], &bits, sizeof bits);
+        __m512 inverse = _mm512_set1_ps(out->inverse[b]);
+        __m128i lo = quantize16(x, inverse), hi = quantize16(x + 16, inverse);
+        __m128i sum = _mm_dpbusd_epi32(_mm_setzero_si128(), ones, lo);
+        out->sum[b] = _mm_dpbusd_epi32(sum, ones, hi);
+        out->q[b][0] = lo;
+        out->q[b][1] = hi;
     }
-    _mm512_storeu_ps(d, scale_of(_mm512_loadu_ps(amax)));
-    _mm512_storeu_ps(inverse, inverse_of(_mm512_loadu_ps(amax)));
 }
 
-INLINE int32_t sum32(__m128i lo, __m128i hi) {
-    __m128i ones = _mm_set1_epi8(1);
-    __m128i sum = _mm_dpbusd_epi32(_mm_dpbusd_epi32(_mm_setzero_si128(), ones, lo), ones, hi);
-    sum = _mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(sum, _mm_shuffle_epi32(sum, 0xb1)));
+INLINE void batch_side(uint32_t type, struct batch *out) {
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i sum[4];
+    for (int i = 0; i < 4; i++) sum[i] = _mm512_load_si512(out->sum + 4 * i);
+    sum_lanes(sum);
+    sum[0] = _mm512_permutexvar_epi32(order, sum[0]);
+    __m512 ds = _mm512_mul_ps(_mm512_load_ps(out->d), _mm512_cvtepi32_ps(sum[0]));
+    __m512i start = _mm512_slli_epi32(sum[0], type == WEIGHT_Q8_0 ? 7 : 3);
+    start = _mm512_sub_epi32(_mm512_setzero_si512(), start);
+    _mm512_store_si512(out->side, type == WEIGHT_Q4_1 ? _mm512_castps_si512(ds) : start);
 }
 
-/* The per-block number the products want beside d. */
-INLINE void store_sum(uint32_t type, void *out, float d, int32_t sum) {
-    int32_t start = sum * (type == WEIGHT_Q8_0 ? -128 : -8);
-    float ds = d * (float)sum;
-    if (type == WEIGHT_Q4_1)
-        memcpy(out, &ds, sizeof ds);
-    else
-        memcpy(out, &start, sizeof start);
+/* n blocks from x on, at most 16. */
+INLINE void quantize_batch(uint32_t type, struct batch *out, const float *x, size_t n) {
+    for (size_t b = n; b < 16; b++) out->sum[b] = _mm_setzero_si128();
+    batch_scales(out, x, n);
+    batch_quantize(out, x, n);
+    batch_side(type, out);
+}
+
+INLINE size_t at_most_16(size_t n) {
+    return n < 16 ? n : 16;
 }
 
 INLINE void quantize_blocks(uint32_t type, struct tile_block *out, size_t slot, const float *x,
                             size_t n_blocks) {
-    float d[16], inverse[16];
-    for (size_t b = 0; b < n_blocks; b++, out++, x += BLOCK) {
-        if (b % 16 == 0) scan_blocks(d, inverse, x, n_blocks - b < 16 ? n_blocks - b : 16);
-        __m512 scale = _mm512_set1_ps(inverse[b % 16]);
-        __m128i lo = quantize16(x, scale), hi = quantize16(x + 16, scale);
-        _mm_store_si128((__m128i *)out->q[slot], lo);
-        _mm_store_si128((__m128i *)out->q[slot] + 1, hi);
-        out->d[slot] = d[b % 16];
-        store_sum(type, &out->start[slot], d[b % 16], sum32(lo, hi));
+    struct batch batch;
+    for (size_t first = 0; first < n_blocks; first += 16, x += 16 * BLOCK) {
+        const size_t n = at_most_16(n_blocks - first);
+        quantize_batch(type, &batch, x, n);
+        for (size_t b = 0; b < n; b++, out++) {
+            _mm_store_si128((__m128i *)out->q[slot], batch.q[b][0]);
+            _mm_store_si128((__m128i *)out->q[slot] + 1, batch.q[b][1]);
+            out->d[slot] = batch.d[b];
+            out->start[slot] = batch.side[b];
+        }
     }
 }
 
@@ -102,20 +145,22 @@ static void quantize_supers(uint32_t type, struct tile_super *out, size_t slot, 
     }
 }
 
-static void quantize_linear_blocks(uint32_t type, void *activation, const float *x,
+INLINE void quantize_linear_blocks(uint32_t type, void *activation, const float *x,
                                    size_t n_blocks) {
-    float *all_d = linear_d(activation, n_blocks), *start = all_d + 4 * linear_quads(n_blocks);
-    float d[16], inverse[16];
-    for (size_t b = 0; b < n_blocks; b++, x += BLOCK) {
-        struct linear_quad *quad = (struct linear_quad *)activation + b / 4;
-        if (b % 16 == 0) scan_blocks(d, inverse, x, n_blocks - b < 16 ? n_blocks - b : 16);
-        __m512 scale = _mm512_set1_ps(inverse[b % 16]);
-        __m128i lo = quantize16(x, scale), hi = quantize16(x + 16, scale);
-        if (b % 4 == 0) memset(quad, 0, sizeof *quad);
-        _mm_store_si128((__m128i *)quad->q[0][b % 4], lo);
-        _mm_store_si128((__m128i *)quad->q[1][b % 4], hi);
-        all_d[b] = d[b % 16];
-        store_sum(type, &start[b], d[b % 16], sum32(lo, hi));
+    float *d = linear_d(activation, n_blocks), *side = d + 4 * linear_quads(n_blocks);
+    struct linear_quad *quads = activation;
+    struct batch batch;
+    for (size_t first = 0; first < n_blocks; first += 16, x += 16 * BLOCK) {
+        const size_t n = at_most_16(n_blocks - first);
+        quantize_batch(type, &batch, x, n);
+        for (size_t b = n; b % 4 != 0; b++) batch.q[b][0] = batch.q[b][1] = _mm_setzero_si128();
+        for (size_t b = 0; b < (n + 3) / 4 * 4; b++) {
+            struct linear_quad *quad = &quads[(first + b) / 4];
+            _mm_store_si128((__m128i *)quad->q[0][b % 4], batch.q[b][0]);
+            _mm_store_si128((__m128i *)quad->q[1][b % 4], batch.q[b][1]);
+        }
+        memcpy(d + first, batch.d, n * sizeof *d);
+        memcpy(side + first, batch.side, n * sizeof *side);
     }
 }
 
@@ -164,6 +209,15 @@ static void quantize_tiled(uint32_t type, void *activation, const float *x,
     }
 }
 
+static void quantize_linear(uint32_t type, void *activation, const float *x, size_t k) {
+    switch (type) { /* one compiled body a type */
+    case WEIGHT_Q4_0: quantize_linear_blocks(WEIGHT_Q4_0, activation, x, k / BLOCK); break;
+    case WEIGHT_Q4_1: quantize_linear_blocks(WEIGHT_Q4_1, activation, x, k / BLOCK); break;
+    case WEIGHT_Q8_0: quantize_linear_blocks(WEIGHT_Q8_0, activation, x, k / BLOCK); break;
+    default: quantize_linear_supers(type, activation, x, k / SUPER);
+    }
+}
+
 void activation_quantize_avx512(uint32_t type, void *activation, const float *x, size_t ldx,
                                 size_t m, size_t k, size_t first, size_t count) {
     const size_t block = weight_format(type)->block;
@@ -174,9 +228,7 @@ void activation_quantize_avx512(uint32_t type, void *activation, const float *x,
             memcpy((float *)activation + i * k, row, k * sizeof *row);
         else if (m > 1)
             quantize_tiled(type, activation, row, &tiling, k, i);
-        else if (block == BLOCK)
-            quantize_linear_blocks(type, activation, row, k / BLOCK);
         else
-            quantize_linear_supers(type, activation, row, k / SUPER);
+            quantize_linear(type, activation, row, k);
     }
 }
