@@ -1,11 +1,6 @@
 /* get_row, scalar: weights widened to f32. The products of scale and integer are exact in f32 (11
  * bits of f16 times at most 12 of integers), so each value is rounded at most once. */
 #include "kernels/scalar/activation.h"
-#include "kernels/scalar/f16.h"
-
-static float load_f16(const uint8_t *bytes) {
-    return f16_widen((uint16_t)(bytes[0] | bytes[1] << 8));
-}
 
 static void widen_q4_0(float *x, const struct q4_0 *w) {
     float d = load_f16(w->d);

@@ -3,14 +3,9 @@
 #include <math.h>
 
 #include "kernels/scalar/activation.h"
-#include "kernels/scalar/f16.h"
 #include "kernels/table.h"
 
 enum { LANES = 16 };
-
-static float load_f16(const uint8_t *bytes) {
-    return f16_widen((uint16_t)(bytes[0] | bytes[1] << 8));
-}
 
 static int32_t dot(const int8_t *a, const int8_t *b, size_t n) {
     int32_t sum = 0;

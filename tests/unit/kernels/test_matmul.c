@@ -335,6 +335,17 @@ START_TEST(formats) {
 }
 END_TEST
 
+/* A table needs all ISAs below it, so a mask can only step down. */
+START_TEST(tables) {
+    const struct kernels *best = kernels_get(ISA_ALL);
+    ck_assert_str_eq(kernels_get(0)->isa, "scalar");
+    ck_assert_ptr_eq(kernels_get(ISA_AVX512), kernels_get(0));
+    ck_assert_ptr_eq(kernels_get(ISA_AVX2 | ISA_AVX512), best);
+    if (strcmp(best->isa, "scalar") != 0) ck_assert_str_eq(kernels_get(ISA_AVX2)->isa, "avx2");
+    ck_assert_uint_eq(best->matmul_panel % 32, 0);
+}
+END_TEST
+
 static void start(void) {
     state = seed;
 }
@@ -349,6 +360,7 @@ int main(void) {
     tcase_add_checked_fixture(tcase, start, NULL);
     tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, formats);
+    tcase_add_test(tcase, tables);
     tcase_add_test(tcase, by_hand);
     tcase_add_loop_test(tcase, scalar_is_right, 0, N_TYPES);
     tcase_add_loop_test(tcase, get_row, 0, N_TYPES * N_MODES);
