@@ -126,6 +126,8 @@ struct generation_result {
     char cache_key[33]; /* hex */
     bool cache_hit;     /* source "ram", else "none" */
     uint64_t seed;
+    int64_t now;   /* the clock the template saw */
+    bool has_now;  /* a template was rendered */
     const struct token_logprobs *logprobs;
     size_t n_logprobs;
     const char *phase; /* where it was when it ended early: "queued", "prefill", "decode" */

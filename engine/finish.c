@@ -24,6 +24,8 @@ static void fill_usage(struct generation *g) {
     r->prompt_tokens = g->n_prompt;
     r->completion_tokens = generation_length(g);
     r->seed = g->spec->sampling.seed;
+    r->now = g->spec->now;
+    r->has_now = g->spec->source == PROMPT_MESSAGES;
     r->logprobs = g->logprobs.of;
     r->n_logprobs = g->logprobs.n;
     r->phase = phase_of(g);

@@ -158,6 +158,21 @@ static bool set_budget(struct generation *g, struct error *error) {
                          "maximum context length leaves");
 }
 
+/* ---- sampling against the vocabulary ------------------------------------------------------- */
+
+static bool check_sampling(const struct generation *g, struct error *error) {
+    const struct sampling *s = &g->spec->sampling;
+    char path[48];
+    if (s->top_k > g->engine->info.n_vocab)
+        return error_at(error, ERROR_INVALID_PARAMS, "top_k", "is larger than the vocabulary");
+    for (size_t i = 0; i < s->n_bias; i++) {
+        snprintf(path, sizeof path, "logit_bias.%u", s->bias[i].token);
+        if (s->bias[i].token >= g->engine->info.n_vocab)
+            return error_at(error, ERROR_INVALID_PARAMS, path, "token id is outside the vocabulary");
+    }
+    return true;
+}
+
 /* ---- life ------------------------------------------------------------------------------- */
 
 struct generation *generation_new(const struct engine *engine, const struct generation_spec *spec,
@@ -171,7 +186,7 @@ struct generation *generation_new(const struct engine *engine, const struct gene
     g->spec = spec;
     g->events = *events;
     g->user = user;
-    if (compile_grammar(g, error) && make_checks(g, error) && make_prompt(g, error) && set_budget(g, error))
+    if (check_sampling(g, error) && compile_grammar(g, error) && make_checks(g, error) && make_prompt(g, error) && set_budget(g, error))
         return g;
     generation_free(g);
     return NULL;

@@ -125,6 +125,7 @@ void reply_generation(struct buf *out, const char *id, const struct generation_r
     buf_add_str(out, ",\"model\":");
     json_quote(out, (struct text){model, model ? strlen(model) : 0});
     buf_printf(out, ",\"seed\":%llu", (unsigned long long)result->seed);
+    if (result->has_now) buf_printf(out, ",\"now\":%lld", (long long)result->now);
     if (result->logprobs) reply_logprobs(out, result->logprobs, result->n_logprobs);
     buf_add_str(out, "}}");
 }
