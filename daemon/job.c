@@ -46,24 +46,13 @@ static void job_progress(void *user, const struct generation_progress *progress)
     mailbox_post(job->mailbox, event);
 }
 
-/* The time that the template was told is echoed: one more member at the end of the result. */
-static void job_echo_now(struct job *job) {
-    struct buf *reply = &job->reply;
-    if (job->call->spec.source != PROMPT_MESSAGES || reply->failed || reply->len < 2) return;
-    reply->len -= 2; /* "}}" */
-    buf_printf(reply, ",\"now\":%" PRId64 "}}", job->call->spec.now);
-}
-
 static void job_reply(struct job *job) {
     const struct generation_result *result = NULL;
     char ids[32];
     snprintf(ids, sizeof ids, "%08" PRIx32 "%" PRIx64, job->boot, job->serial);
-    if (generation_result(job->generation, &result, &job->error)) {
+    if (generation_result(job->generation, &result, &job->error))
         reply_generation(&job->reply, job->call->id, result, engine_info(job->engine)->alias, ids);
-        job_echo_now(job);
-    } else {
-        reply_error(&job->reply, job->call->id, &job->error, result);
-    }
+    else reply_error(&job->reply, job->call->id, &job->error, result);
 }
 
 static void job_done(void *user) {

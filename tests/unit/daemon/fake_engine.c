@@ -174,6 +174,8 @@ static void fake_fill(struct generation *generation) {
     result->prompt_tokens = generation->n_prompt;
     result->completion_tokens = result->steps = generation->n_done;
     result->seed = spec->sampling.seed;
+    result->now = spec->now;
+    result->has_now = spec->source == PROMPT_MESSAGES;
     result->total_ms = (double)(now - generation->submitted_ns) / 1e6;
     if (generation->begun) result->decode_ms = (double)(now - generation->begun_ns) / 1e6;
     result->finish = FINISH_STOP;
