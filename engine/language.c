@@ -15,6 +15,7 @@ void language_free(struct language *language) {
     free(language->least);
     free(language->most);
     free(language->wanted);
+    free(language->beyond);
     *language = (struct language){0};
 }
 
@@ -36,9 +37,7 @@ uint16_t language_step(const struct language *language, uint16_t state, uint32_t
     uint8_t class = character < 128 ? language->ascii[character]
                                     : language->classes[interval_of(language, character)];
     if (class == LANGUAGE_NO_CLASS) return LANGUAGE_DEAD;
-    uint16_t next = language->next[(size_t)state * language->n_classes + class];
-    return next == LANGUAGE_DEAD || language->distance[next] == LANGUAGE_INFINITE ? LANGUAGE_DEAD
-                                                                                  : next;
+    return language->next[(size_t)state * language->n_classes + class];
 }
 
 bool language_viable(const struct language *language, uint16_t state, uint32_t from, uint32_t to,
@@ -48,7 +47,7 @@ bool language_viable(const struct language *language, uint16_t state, uint32_t f
          i < language->n_bounds && language->bounds[i] <= to; i++) {
         uint8_t class = language->classes[i];
         uint16_t target = class == LANGUAGE_NO_CLASS ? LANGUAGE_DEAD : next[class];
-        if (target == LANGUAGE_DEAD || language->distance[target] == LANGUAGE_INFINITE) continue;
+        if (target == LANGUAGE_DEAD) continue;
         if (language->least[target] <= after->max && language->most[target] >= after->min)
             return true;
     }
@@ -174,6 +173,27 @@ static bool longest_paths(struct language *language, const struct edges *edges) 
     return true;
 }
 
+/* Cuts off transitions to states from which no wanted end is reached. */
+static void prune(struct language *language) {
+    for (size_t i = 0; i < (size_t)language->n_states * language->n_classes; i++) {
+        uint16_t *next = &language->next[i];
+        if (*next != LANGUAGE_DEAD && language->distance[*next] == LANGUAGE_INFINITE)
+            *next = LANGUAGE_DEAD;
+    }
+}
+
+static void look_beyond(struct language *language) {
+    uint32_t first = interval_of(language, 0x80);
+    for (uint32_t state = 0; state < language->n_states; state++) {
+        const uint16_t *next = language->next + (size_t)state * language->n_classes;
+        uint16_t *beyond = &language->beyond[state];
+        *beyond = next[language->classes[first]];
+        for (uint32_t i = first; i < language->n_bounds; i++)
+            if (language->classes[i] != LANGUAGE_NO_CLASS && next[language->classes[i]] != *beyond)
+                *beyond = LANGUAGE_MIXED;
+    }
+}
+
 bool language_finish(struct language *language, bool (*wanted)(uint32_t label, const void *user),
                      const void *user) {
     uint32_t n = language->n_states;
@@ -182,7 +202,9 @@ bool language_finish(struct language *language, bool (*wanted)(uint32_t label, c
     language->distance = malloc(n * sizeof *language->distance);
     language->least = malloc(n * sizeof *language->least);
     language->most = malloc(n * sizeof *language->most);
-    bool done = language->wanted && language->distance && language->least && language->most;
+    language->beyond = malloc(n * sizeof *language->beyond);
+    bool done = language->wanted && language->distance && language->least && language->most &&
+                language->beyond;
     for (uint32_t i = 0; done && i < n; i++)
         language->wanted[i] = language->labels[i] != LANGUAGE_INFINITE &&
                               wanted(language->labels[i], user);
@@ -191,7 +213,10 @@ bool language_finish(struct language *language, bool (*wanted)(uint32_t label, c
            shortest_paths(language, &edges, language->least, false) &&
            longest_paths(language, &edges);
     edges_free(&edges);
-    return done;
+    if (!done) return false;
+    prune(language);
+    look_beyond(language);
+    return true;
 }
 
 /* By induction on the length: every length that a state claims is one that it ends with, or one less
@@ -204,7 +229,7 @@ static bool covers(const struct language *language, uint32_t state) {
         grown = false;
         for (uint32_t class = 0; class < language->n_classes; class++) {
             uint16_t target = next[class];
-            if (target == LANGUAGE_DEAD || language->distance[target] == LANGUAGE_INFINITE) continue;
+            if (target == LANGUAGE_DEAD) continue;
             if (language->most[target] == LANGUAGE_INFINITE) {
                 if (language->least[target] <= reached) return true;
                 continue;

@@ -32,7 +32,10 @@ struct language {
     uint32_t *distance;   /* bytes to a wanted end */
     uint32_t *least, *most; /* characters to one; most may be LANGUAGE_INFINITE */
     bool *wanted;
+    uint16_t *beyond;     /* where every character beyond ASCII leads, or LANGUAGE_MIXED */
 };
+
+#define LANGUAGE_MIXED (UINT16_MAX - 1)
 
 #define LANGUAGE_NO_CLASS 255 /* what no string may hold: NUL, surrogates */
 

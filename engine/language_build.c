@@ -5,7 +5,7 @@
 #include "engine/language.h"
 #include "engine/vector.h"
 
-enum { MAX_WORK = 6 << 20, MAX_CLASSES = 250 };
+enum { MAX_WORK = 3 << 19, MAX_CLASSES = 250 };
 
 /* The subset construction. A state is a set of pattern states (as bits) and the number of characters
  * read, as far as the length needs it. */
@@ -19,6 +19,7 @@ struct builder {
     uint32_t words;       /* of a set, the count included as the last */
     uint64_t *sets;       /* one for each state */
     uint64_t *restart;    /* what a search begins anew with */
+    uint64_t *keep;       /* states that tell sets apart: no forks */
     uint64_t *member;     /* [set * class words]: does the set hold the class? */
     uint32_t class_words;
     uint32_t *stack, *table, table_cap;
@@ -155,16 +156,29 @@ static void close_over(struct builder *b, uint64_t *set, uint32_t state, bool be
     }
 }
 
-/* The first state of an automaton is its MATCH. Once there, nothing else of it matters. Forks are
- * only passed through and do not tell sets apart. */
+static void clear_range(uint64_t *set, uint32_t from, uint32_t end) {
+    for (; from < end && from % 64; from++) set[from / 64] &= ~(1ull << from % 64);
+    for (; from + 64 <= end; from += 64) set[from / 64] = 0;
+    for (; from < end; from++) set[from / 64] &= ~(1ull << from % 64);
+}
+
+/* Forks are only passed through and do not tell sets apart. The first state of an automaton is its
+ * MATCH: once there, nothing else of it matters. */
 static void tidy(const struct builder *b, uint64_t *set) {
     for (uint32_t i = 0; i < b->n; i++) {
-        bool matched = has(set, b->automata[i].first);
-        for (uint32_t state = b->automata[i].first; state < b->automata[i].end; state++) {
-            uint8_t op = b->pool->states[state].op;
-            bool keep = matched ? op == PATTERN_MATCH : op == PATTERN_CHAR || op == PATTERN_FINISH;
-            if (!keep) set[state >> 6] &= ~(1ull << (state & 63));
-        }
+        uint32_t match = b->automata[i].first;
+        if (!has(set, match)) continue;
+        clear_range(set, match, b->automata[i].end);
+        set[match / 64] |= 1ull << match % 64;
+    }
+    for (uint32_t word = 0; word + 1 < b->words; word++) set[word] &= b->keep[word];
+}
+
+static void mark_kept(struct builder *b) {
+    for (uint32_t state = 0; state < b->pool->n_states; state++) {
+        uint8_t op = b->pool->states[state].op;
+        if (op == PATTERN_CHAR || op == PATTERN_FINISH || op == PATTERN_MATCH)
+            b->keep[state / 64] |= 1ull << state % 64;
     }
 }
 
@@ -201,17 +215,22 @@ static bool successor(struct builder *b, const uint64_t *from, uint32_t class, u
     return true;
 }
 
+/* Adds what a state comes to when the text ends there. */
+static void end_with(struct builder *b, uint64_t *set, uint32_t state) {
+    bool finish = b->pool->states[state].op == PATTERN_FINISH;
+    close_over(b, set, finish ? b->pool->states[state].out : state, false, finish);
+}
+
 static uint32_t label_of(struct builder *b, const uint64_t *set, uint64_t *scratch) {
     uint32_t label = (1u << b->n_patterns) - 1;
     uint64_t count = set[b->words - 1];
     if (b->length && count < b->length->min) return LANGUAGE_INFINITE;
     for (uint32_t i = 0; i < b->n; i++) {
         memset(scratch, 0, b->words * sizeof *scratch);
-        for (uint32_t state = b->automata[i].first; state < b->automata[i].end; state++)
-            if (has(set, state)) {
-                bool finish = b->pool->states[state].op == PATTERN_FINISH;
-                close_over(b, scratch, finish ? b->pool->states[state].out : state, false, finish);
-            }
+        for (uint32_t state = b->automata[i].first; state < b->automata[i].end; state++) {
+            if (state % 64 == 0 && set[state / 64] == 0) state += 63;
+            else if (has(set, state)) end_with(b, scratch, state);
+        }
         if (has(scratch, b->automata[i].first) == b->automata[i].negated)
             label &= ~(1u << b->owner[i]);
     }
@@ -303,10 +322,15 @@ enum pattern_result language_build(struct language *language, const struct patte
     if (n >= LANGUAGE_PATTERNS || !collect_automata(&b, patterns, n)) return PATTERN_TOO_LARGE;
     b.words = pool->n_states / 64 + 2;
     b.restart = calloc(b.words, sizeof *b.restart);
+    b.keep = calloc(b.words, sizeof *b.keep);
     b.stack = malloc((2 * (size_t)pool->n_states + 2) * sizeof *b.stack);
-    if (!b.restart || !b.stack || !build_classes(&b)) b.result = PATTERN_MEMORY;
-    if (b.result == PATTERN_OK) build_states(&b);
+    if (!b.restart || !b.keep || !b.stack || !build_classes(&b)) b.result = PATTERN_MEMORY;
+    if (b.result == PATTERN_OK) {
+        mark_kept(&b);
+        build_states(&b);
+    }
     free(b.restart);
+    free(b.keep);
     free(b.stack);
     free(b.member);
     free(b.sets);

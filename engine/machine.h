@@ -13,6 +13,7 @@
 #include "engine/rules.h"
 
 #define MACHINE_THREADS 64 /* alternatives beyond these are dropped; the others remain exact */
+#define MACHINE_HORIZON 512 /* the longest token that masks offer */
 #define MACHINE_SEEN    256 /* further members of one object */
 
 enum mode {
@@ -87,7 +88,8 @@ bool machine_may_end(const struct machine *machine, const struct thread *thread)
 uint32_t machine_shortest(const struct machine *machine, const struct thread *thread);
 /* A superset of the bytes that may follow. */
 void machine_first(const struct machine *machine, const struct thread *thread, uint64_t set[4]);
-/* Equal for threads from which the same texts follow; no two others are likely to share it. */
+/* Equal for threads from which the same texts of up to MACHINE_HORIZON bytes follow; no two others
+ * are likely to share it. */
 uint64_t machine_hash(const struct machine *machine, const struct thread *thread);
 /* Drops frames that none of the threads needs. */
 void machine_collect(struct machine *machine, struct thread *threads, uint32_t n);

@@ -186,9 +186,22 @@ void machine_first(const struct machine *machine, const struct thread *thread, u
 
 /* ---- identity ---- */
 
+static uint64_t clip(uint32_t limit, uint32_t count) {
+    uint32_t left = limit > count ? limit - count : 0;
+    return left < MACHINE_HORIZON ? left : MACHINE_HORIZON;
+}
+
+/* How many characters a string may and must still take: beyond the length of a token it is all one. */
+static uint64_t string_count(const struct machine *machine, const struct thread *thread) {
+    const struct cell_string *string = &machine->rules->cells[thread->cell].string;
+    return clip(string->min, thread->count) << 16 | clip(string->max, thread->count);
+}
+
 uint64_t machine_hash(const struct machine *machine, const struct thread *thread) {
     uint64_t hash = hash_mix(machine->frames[thread->frame].hash, thread->hash);
-    hash = hash_mix(hash, (uint64_t)thread->cell << 32 | thread->count);
+    uint64_t count =
+        thread->mode == MODE_STRING ? string_count(machine, thread) : (uint64_t)thread->count;
+    hash = hash_mix(hash, (uint64_t)thread->cell << 32 | count);
     hash = hash_mix(hash, (uint64_t)thread->lo << 32 | thread->hi);
     hash = hash_mix(hash, (uint64_t)thread->pos << 32 | thread->acc);
     return hash_mix(hash, (uint64_t)thread->state << 16 | (uint64_t)thread->mode << 8 | thread->scan);

@@ -1,7 +1,9 @@
 #include "engine/mask.h"
 
+#include <stdlib.h>
 #include <string.h>
 
+#include "engine/hash.h"
 #include "engine/quoted.h"
 #include "engine/vector.h"
 
@@ -16,14 +18,21 @@ struct walk {
     struct machine *machine;
     const struct trie *trie;
     struct mask_stack *stack;
+    struct mask_cache *cache;
     uint64_t *bits;
 };
 
-enum { MAX_LEVELS = 512 }; /* bytes of a token; longer ones are not offered */
+enum { MAX_LEVELS = MACHINE_HORIZON }; /* bytes of a token; longer ones are not offered */
 
 static bool reserve(struct walk *walk, uint32_t n) {
     return vector_reserve((void **)&walk->stack->threads, &walk->stack->cap, walk->stack->n + n,
                           sizeof *walk->stack->threads);
+}
+
+static uint32_t count_bits(const uint64_t *bits, uint32_t n_words) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n_words; i++) count += (uint32_t)__builtin_popcountll(bits[i]);
+    return count;
 }
 
 static void take(struct walk *walk, const struct trie_node *node) {
@@ -110,6 +119,178 @@ static uint32_t characters_left(const struct machine *machine, const struct thre
     return max == RULES_INFINITE ? UINT32_MAX : max - thread->count;
 }
 
+/* The walk inside a string of a language. Where a level is a state, a count and perhaps part of a
+ * UTF-8 sequence that may end anyhow, it is stepped here; for anything else the general walk takes
+ * over for that subtree. */
+struct spelling {
+    const struct language *language;
+    uint32_t min, max;
+    struct level root; /* the thread as it stands, for the general walk */
+};
+
+struct letter {
+    uint32_t end, count, acc;
+    uint16_t state;
+    uint8_t scan;
+};
+
+static bool is_plain(unsigned byte) {
+    return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
+}
+
+/* A character is complete and leads to this state. */
+static bool arrive(const struct spelling *spelling, uint16_t state, uint32_t count,
+                   struct letter *to) {
+    const struct language *language = spelling->language;
+    bool bounded = spelling->max != RULES_INFINITE;
+    if (state == LANGUAGE_DEAD) return false;
+    to->state = state;
+    if (!bounded && spelling->min == 0) return true;
+    if (bounded || count < spelling->min) count++;
+    to->count = count;
+    if (bounded && count + (uint64_t)language->least[state] > spelling->max) return false;
+    return count >= spelling->min || language->most[state] >= spelling->min - count;
+}
+
+/* One byte of UTF-8 where all characters beyond ASCII lead to one state: that it may be reached is
+ * checked as the character begins, and still true when it ends. */
+static bool spell_beyond(const struct spelling *spelling, unsigned byte, struct letter *to) {
+    uint8_t before = to->scan;
+    enum quoted_event event = quoted_step(&to->scan, &to->acc, (unsigned char)byte);
+    if (event != QUOTED_MORE && event != QUOTED_CHAR) return false;
+    if (before != QUOTED_NORMAL) return true;
+    return arrive(spelling, spelling->language->beyond[to->state], to->count, to);
+}
+
+/* 1: stepped, 0: not allowed, -1: not here. */
+static int spell(const struct spelling *spelling, unsigned byte, const struct letter *from,
+                 struct letter *to) {
+    const struct language *language = spelling->language;
+    *to = *from;
+    if (from->scan == QUOTED_NORMAL && is_plain(byte)) {
+        size_t row = (size_t)from->state * language->n_classes;
+        return arrive(spelling, language->next[row + language->ascii[byte]], from->count, to);
+    }
+    if (byte < 0x80) return from->scan == QUOTED_NORMAL ? -1 : 0;
+    if (from->scan == QUOTED_NORMAL && language->beyond[from->state] == LANGUAGE_MIXED) return -1;
+    return spell_beyond(spelling, byte, to);
+}
+
+/* Hands a subtree to the general walk, from the threads as they are at this level. */
+static void leave(struct walk *walk, const struct trie_tree *tree, uint32_t node,
+                  const struct spelling *spelling, const struct letter *at) {
+    struct thread *threads = walk->stack->threads + spelling->root.threads;
+    for (uint32_t i = 0; i < spelling->root.n; i++) {
+        threads[i].state = at->state;
+        threads[i].count = at->count;
+    }
+    walk_subtree(walk, tree, node, &spelling->root);
+    walk->machine->n = spelling->root.frames;
+}
+
+static void walk_letters(struct walk *walk, const struct trie_tree *tree,
+                         const struct spelling *spelling, const struct letter *start) {
+    struct letter levels[MAX_LEVELS];
+    uint32_t depth = 0, end = tree->nodes[0].next;
+    levels[0] = *start;
+    levels[0].end = end;
+    for (uint32_t i = 1; i < end;) {
+        const struct trie_node *node = &tree->nodes[i];
+        while (i >= levels[depth].end) depth--;
+        int stepped = depth + 1 < MAX_LEVELS
+                          ? spell(spelling, node->byte, &levels[depth], &levels[depth + 1])
+                          : 0;
+        if (stepped < 0) leave(walk, tree, i, spelling, &levels[depth]);
+        if (stepped > 0) {
+            take(walk, node);
+            levels[++depth].end = node->next;
+        }
+        i = stepped > 0 ? i + 1 : node->next;
+    }
+}
+
+static bool in_language(const struct machine *machine, const struct thread *thread) {
+    return thread->mode == MODE_STRING && thread->scan == QUOTED_NORMAL &&
+           machine->rules->cells[thread->cell].string.language != RULES_NONE;
+}
+
+/* Inside the string, nothing tells the two apart. */
+static bool alike(const struct machine *machine, const struct thread *a, const struct thread *b) {
+    const struct cell_string *x = &machine->rules->cells[a->cell].string;
+    const struct cell_string *y = &machine->rules->cells[b->cell].string;
+    return x->language == y->language && x->min == y->min && x->max == y->max &&
+           a->state == b->state && a->count == b->count;
+}
+
+/* What may be read inside the string, up to and including its closing quote. */
+static void walk_inside(struct walk *walk, const struct thread *thread) {
+    const struct cell_string *string = &walk->machine->rules->cells[thread->cell].string;
+    struct spelling spelling = {
+        &walk->machine->rules->languages[string->language].language, string->min, string->max,
+        {.n = 1, .frames = walk->machine->n}};
+    struct letter start = {.count = thread->count, .state = thread->state};
+    walk->stack->n = 0;
+    if (!reserve(walk, 1)) return;
+    walk->stack->threads[0] = *thread;
+    walk->stack->threads[0].frame = 0; /* the root: nothing follows the string */
+    walk_letters(walk, &walk->trie->all, &spelling, &start);
+}
+
+static uint32_t clip(uint32_t limit, uint32_t count) {
+    uint32_t left = limit > count ? limit - count : 0;
+    return left < MACHINE_HORIZON ? left : MACHINE_HORIZON;
+}
+
+static uint64_t inside_hash(const struct machine *machine, const struct thread *thread) {
+    const struct cell_string *string = &machine->rules->cells[thread->cell].string;
+    uint64_t hash = hash_mix(11, (uint64_t)string->language << 16 | thread->state);
+    return hash_mix(hash, (uint64_t)clip(string->min, thread->count) << 32 |
+                              clip(string->max, thread->count));
+}
+
+/* The inside is the same wherever the string stands and is kept in the cache; tokens that go on
+ * after the closing quote are walked each time. */
+static void walk_language(struct walk *walk, const struct thread *threads, uint32_t n) {
+    uint64_t state = inside_hash(walk->machine, &threads[0]), *bits = walk->bits;
+    uint32_t n_words = walk->trie->n_words, count;
+    walk->bits = walk->stack->bits;
+    if (!mask_cache_get(walk->cache, walk->trie, state, walk->bits, n_words, &count)) {
+        memset(walk->bits, 0, n_words * sizeof *walk->bits);
+        walk_inside(walk, &threads[0]);
+        count = count_bits(walk->bits, n_words);
+        mask_cache_put(walk->cache, walk->trie, state, walk->bits, n_words, count);
+    }
+    for (uint32_t i = 0; i < n_words; i++) bits[i] |= walk->bits[i];
+    walk->bits = bits;
+    walk_tree(walk, &walk->trie->closing, threads, n);
+}
+
+/* Walks each group of threads that read the same once. Returns how many other threads are left at
+ * the front. */
+static uint32_t walk_languages(struct walk *walk, struct thread *threads, uint32_t n) {
+    struct thread group[MACHINE_THREADS];
+    uint32_t left = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (!in_language(walk->machine, &threads[i])) {
+            struct thread other = threads[i];
+            threads[i] = threads[left];
+            threads[left++] = other;
+        }
+    for (uint32_t from = left; from < n;) {
+        uint32_t size = 0, rest = from;
+        struct thread first = threads[from];
+        for (uint32_t i = from; i < n; i++) {
+            if (alike(walk->machine, &first, &threads[i])) {
+                group[size++] = threads[i];
+                threads[i] = threads[rest++];
+            }
+        }
+        walk_language(walk, group, size);
+        from = rest;
+    }
+    return left;
+}
+
 /* ---- free text ---- */
 
 /* Clears the bits of tokens that complete the marker and do not go on as a call. Such a token holds
@@ -137,15 +318,10 @@ static void restrict_free(struct walk *walk, const struct thread *thread) {
     }
 }
 
-static uint32_t count_bits(const uint64_t *bits, uint32_t n_words) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < n_words; i++) count += (uint32_t)__builtin_popcountll(bits[i]);
-    return count;
-}
-
 uint32_t mask_fill(struct machine *machine, const struct thread *threads, uint32_t n,
-                   const struct trie *trie, struct mask_stack *stack, uint64_t *bits) {
-    struct walk walk = {machine, trie, stack, bits};
+                   const struct trie *trie, struct mask_cache *cache, struct mask_stack *stack,
+                   uint64_t *bits) {
+    struct walk walk = {machine, trie, stack, cache, bits};
     struct thread others[MACHINE_THREADS], strings[MACHINE_THREADS];
     uint32_t n_others = 0, n_strings = 0;
     memset(bits, 0, trie->n_words * sizeof *bits);
@@ -154,15 +330,24 @@ uint32_t mask_fill(struct machine *machine, const struct thread *threads, uint32
         restrict_free(&walk, threads);
         return count_bits(bits, trie->n_words);
     }
+    memcpy(others, threads, n * sizeof *threads);
+    if (stack->bits || (stack->bits = malloc(trie->n_words * sizeof *bits)))
+        n = walk_languages(&walk, others, n);
     for (uint32_t i = 0; i < n; i++) {
-        if (!in_string(machine, &threads[i])) {
-            others[n_others++] = threads[i];
+        if (!in_string(machine, &others[i])) {
+            others[n_others++] = others[i];
             continue;
         }
-        strings[n_strings++] = threads[i];
-        trie_add_safe(trie, characters_left(machine, &threads[i]), bits);
+        strings[n_strings++] = others[i];
+        trie_add_safe(trie, characters_left(machine, &others[i]), bits);
     }
     walk_tree(&walk, &trie->closing, strings, n_strings);
     walk_tree(&walk, &trie->all, others, n_others);
     return count_bits(bits, trie->n_words);
+}
+
+void mask_stack_free(struct mask_stack *stack) {
+    free(stack->threads);
+    free(stack->bits);
+    *stack = (struct mask_stack){0};
 }

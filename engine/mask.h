@@ -9,17 +9,22 @@
 #define ENGINE_MASK_H
 
 #include "engine/machine.h"
+#include "engine/mask_cache.h"
 #include "engine/trie_nodes.h"
 
 /* A growing stack of threads, the walk's own: one set for each depth. */
 struct mask_stack {
     struct thread *threads;
     uint32_t n, cap;
+    uint64_t *bits; /* scratch for one mask */
 };
+
+void mask_stack_free(struct mask_stack *stack);
 
 /* bits (overwritten) |= the tokens that the threads allow. Returns how many. The machine's frames
  * grow and shrink back. */
 uint32_t mask_fill(struct machine *machine, const struct thread *threads, uint32_t n,
-                   const struct trie *trie, struct mask_stack *stack, uint64_t *bits);
+                   const struct trie *trie, struct mask_cache *cache, struct mask_stack *stack,
+                   uint64_t *bits);
 
 #endif

@@ -61,7 +61,7 @@ void matcher_free(struct matcher *matcher) {
     if (!matcher) return;
     grammar_unref(matcher->grammar);
     machine_free(&matcher->machine);
-    free(matcher->stack.threads);
+    mask_stack_free(&matcher->stack);
     free(matcher);
 }
 
@@ -152,7 +152,7 @@ uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits) {
     uint64_t state = state_hash(matcher);
     uint32_t n_words = matcher->trie->n_words, count;
     if (mask_cache_get(cache, matcher->trie, state, bits, n_words, &count)) return count;
-    count = mask_fill(&matcher->machine, matcher->threads, matcher->n, matcher->trie,
+    count = mask_fill(&matcher->machine, matcher->threads, matcher->n, matcher->trie, cache,
                       &matcher->stack, bits);
     mask_cache_put(cache, matcher->trie, state, bits, n_words, count);
     return count;

@@ -176,8 +176,8 @@ uint32_t schema_min_of(const struct schema *schema, const struct bundle *bundle,
                        enum schema_keyword keyword);
 
 /* ---- schema_string.c ---- */
-/* The pattern for a format, or NULL if it is unknown (no constraint). */
-const char *schema_format(const struct json *name);
+/* The pattern for a format, or NULL if it is unknown (no constraint); lowers *max to the format's. */
+const char *schema_format(const struct json *name, uint32_t *max);
 /* Reports a pattern that can't be used. Returns false. */
 bool schema_pattern_failed(struct schema *schema, uint32_t part, enum schema_keyword keyword,
                            enum pattern_result result, const char *what);

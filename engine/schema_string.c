@@ -12,8 +12,8 @@
     "(?:(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,9})?"                                      \
     "(?:[Zz]|[+-](?:[01]\\d|2[0-3]):[0-5]\\d)|23:59:60(?:\\.\\d{1,9})?[Zz])"
 #define CLOCK "T(?:\\d{1,9}H(?:\\d{1,9}M(?:\\d{1,9}S)?)?|\\d{1,9}M(?:\\d{1,9}S)?|\\d{1,9}S)"
-#define LABEL "[A-Za-z0-9](?:-?[A-Za-z0-9]){0,30}"
-#define HOST  LABEL "(?:\\." LABEL "){0,3}"
+#define LABEL "[A-Za-z0-9](?:-?[A-Za-z0-9])*"
+#define HOST  LABEL "(?:\\." LABEL ")*"
 #define ATEXT "[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 #define OCTET "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)"
 #define IPV4  OCTET "(?:\\." OCTET "){3}"
@@ -31,26 +31,31 @@
     "|/(?:" PCHAR "+(?:/" PCHAR "*)*)?|" PCHAR "+(?:/" PCHAR "*)*)?"                               \
     "(?:\\?(?:" PCHAR "|[/?])*)?(?:#(?:" PCHAR "|[/?])*)?"
 
+/* Hosts and local parts may have 63 or 64 characters: so the whole has no more. */
 static const struct {
     const char *name, *pattern;
+    uint32_t max;
 } formats[] = {
-    {"date-time", "^" DATE "[Tt]" TIME "$"},
-    {"date", "^" DATE "$"},
-    {"time", "^" TIME "$"},
+    {"date-time", "^" DATE "[Tt]" TIME "$", 0},
+    {"date", "^" DATE "$", 0},
+    {"time", "^" TIME "$", 0},
     {"duration", "^P(?:\\d{1,9}W|(?:\\d{1,9}Y(?:\\d{1,9}M(?:\\d{1,9}D)?)?|\\d{1,9}M(?:\\d{1,9}D)?"
-                 "|\\d{1,9}D)(?:" CLOCK ")?|" CLOCK ")$"},
-    {"email", "^" ATEXT "{1,20}(?:\\." ATEXT "{1,20}){0,2}@" HOST "$"},
-    {"hostname", "^" HOST "$"},
-    {"ipv4", "^" IPV4 "$"},
-    {"ipv6", "^" IPV6 "$"},
-    {"uuid", "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"},
-    {"uri", "^" URI "$"},
-    {"json-pointer", "^(?:/(?:[^~/]|~[01])*)*$"},
+                 "|\\d{1,9}D)(?:" CLOCK ")?|" CLOCK ")$", 0},
+    {"email", "^" ATEXT "+(?:\\." ATEXT "+)*@" HOST "$", 64},
+    {"hostname", "^" HOST "$", 63},
+    {"ipv4", "^" IPV4 "$", 0},
+    {"ipv6", "^" IPV6 "$", 0},
+    {"uuid", "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", 0},
+    {"uri", "^" URI "$", 0},
+    {"json-pointer", "^(?:/(?:[^~/]|~[01])*)*$", 0},
 };
 
-const char *schema_format(const struct json *name) {
-    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++)
-        if (json_is_string(name, formats[i].name)) return formats[i].pattern;
+const char *schema_format(const struct json *name, uint32_t *max) {
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        if (!json_is_string(name, formats[i].name)) continue;
+        if (formats[i].max && formats[i].max < *max) *max = formats[i].max;
+        return formats[i].pattern;
+    }
     return NULL;
 }
 
@@ -76,12 +81,13 @@ static bool add_source(struct schema *schema, struct sources *sources, uint32_t 
     return true;
 }
 
-static bool collect(struct schema *schema, const struct bundle *bundle, struct sources *sources) {
+static bool collect(struct schema *schema, const struct bundle *bundle, struct sources *sources,
+                    uint32_t *max) {
     for (uint32_t i = 0; i < bundle->n; i++) {
         uint32_t part = term_part(bundle->terms[i]);
         const struct json *pattern = schema_get(schema, part, KW_PATTERN);
         const struct json *name = schema_get(schema, part, KW_FORMAT);
-        const char *format = name && !(bundle->terms[i] & TERM_EXTRA) ? schema_format(name) : NULL;
+        const char *format = name && !(bundle->terms[i] & TERM_EXTRA) ? schema_format(name, max) : NULL;
         if (pattern && !add_source(schema, sources, part, KW_PATTERN, pattern->text, pattern->len))
             return false;
         if (format &&
@@ -104,7 +110,6 @@ static bool all_hold(uint32_t label, const void *user) {
     return label == *(const uint32_t *)user;
 }
 
-/* A part is -1 for the product with the length. */
 static bool build(struct schema *schema, const struct sources *sources,
                   const struct language_length *length, struct language *language) {
     struct pattern_pool pool = {0};
@@ -160,7 +165,7 @@ bool schema_string(struct schema *schema, const struct bundle *bundle, struct ce
     struct cell_string *string = &cell->string;
     string->min = schema_max_of(schema, bundle, KW_MIN_LENGTH);
     string->max = schema_min_of(schema, bundle, KW_MAX_LENGTH);
-    if (!collect(schema, bundle, &sources)) return false;
+    if (!collect(schema, bundle, &sources, &string->max)) return false;
     if (sources.n == 0) return true;
     if (!find_or_build(schema, &sources, string, false)) return false;
     const struct language *language = &schema->rules->languages[string->language].language;
