@@ -133,6 +133,7 @@ static void fill_spec(struct command *command) {
     if (!call->seed_given) fill_seed(&call->spec);
     if (!call->now_given) call->spec.now = time(NULL);
     call->spec.cache_owner = command->conn->uid;
+    call->spec.fair_group = command->conn->serial;
 }
 
 static const struct outcome *fail_no_memory(struct command *command) {
@@ -302,10 +303,13 @@ bool jobs_init(struct jobs *jobs, struct server *server, struct error *error) {
     *jobs = (struct jobs){.server = server, .generation_ms = 1000, .held = queue_new()};
     if (getrandom(&jobs->boot, sizeof jobs->boot, 0) != sizeof jobs->boot)
         jobs->boot = (uint32_t)clock_ns();
+    jobs->settings = server->options->engine;
+    jobs->settings.model_path = server->options->models[0].path;
+    jobs->settings.alias = server->options->models[0].alias;
     bool started =
         jobs->held && mailbox_init(&jobs->mailbox, server->loop, jobs_receive, jobs) &&
         (jobs->prep = prep_start()) &&
-        (jobs->engine_thread = engine_thread_start(&server->options->engine, &jobs->mailbox));
+        (jobs->engine_thread = engine_thread_start(&jobs->settings, &jobs->mailbox));
     return started || error_set(error, ERROR_OUT_OF_MEMORY, "cannot start the worker threads");
 }
 

@@ -21,6 +21,7 @@ struct jobs {
     struct server *server;
     struct mailbox mailbox;
     struct prep *prep;
+    struct engine_settings settings; /* the engine thread's */
     struct engine_thread *engine_thread;
     const struct engine *engine; /* once MODEL_READY */
     enum model_state model;

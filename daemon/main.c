@@ -38,7 +38,8 @@ static bool check_model_file(const char *path) {
 static int serve(const struct options *options) {
     struct listener listener;
     struct error error = {0};
-    if (!check_model_file(options->engine.model_path)) return EXIT_CANNOT;
+    for (unsigned i = 0; i < options->n_models; i++)
+        if (!check_model_file(options->models[i].path)) return EXIT_CANNOT;
     if (!listener_open(&listener, options->socket_path, options->socket_group, &error)) {
         fprintf(stderr, "plmd: %s\n", error.message);
         return EXIT_CANNOT;

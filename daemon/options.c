@@ -10,7 +10,8 @@ const char options_help[] =
     "usage: plmd --model [ALIAS=]PATH [options]\n"
     "Serves a GGUF model to local clients over a unix socket (JSON-RPC 2.0, one object a line).\n"
     "\n"
-    "  --model [ALIAS=]PATH   the model file; ALIAS defaults to the file's stem\n"
+    "  --model [ALIAS=]PATH   a model file; ALIAS defaults to the file's stem. May be given several\n"
+    "                         times: requests choose by alias, the first is the default\n"
     "  --socket PATH          default: /run/plmd/plmd.sock for root, else\n"
     "                         $XDG_RUNTIME_DIR/plmd/plmd.sock\n"
     "  --socket-group NAME    let this group connect too (mode 0660)\n"
@@ -61,26 +62,45 @@ static bool parse_unsigned(const char *text, unsigned lowest, unsigned highest, 
     return true;
 }
 
+/* "/a/b/name.gguf" -> "name" */
+static void stem_of(char *alias, size_t size, const char *path) {
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t n = strlen(name);
+    if (n > 5 && strcmp(name + n - 5, ".gguf") == 0) n -= 5;
+    snprintf(alias, size, "%.*s", (int)(n < size ? n : size - 1), name);
+}
+
 /* An alias stops at the first '='; a path that holds one itself is written as ALIAS=PATH or ./PATH.
  */
-static bool parse_model(struct options *options, const char *text) {
+static bool parse_model(struct options_model *model, const char *text) {
     const char *equals = strchr(text, '='), *slash = strchr(text, '/');
-    options->engine.alias = NULL;
-    options->engine.model_path = text;
+    model->path = text;
+    stem_of(model->alias, sizeof model->alias, text);
     if (!equals || (slash && slash < equals)) return *text != '\0';
     size_t n = (size_t)(equals - text);
-    if (n == 0 || n >= sizeof options->alias || !equals[1]) return false;
-    memcpy(options->alias, text, n);
-    options->alias[n] = '\0';
-    options->engine.alias = options->alias;
-    options->engine.model_path = equals + 1;
+    if (n == 0 || n >= sizeof model->alias || !equals[1]) return false;
+    memcpy(model->alias, text, n);
+    model->alias[n] = '\0';
+    model->path = equals + 1;
+    return true;
+}
+
+static bool add_model(struct options *options, const char *text) {
+    if (options->models_inherited) options->n_models = 0;
+    options->models_inherited = false;
+    if (options->n_models == OPTIONS_MODELS) return false;
+    struct options_model *model = &options->models[options->n_models];
+    if (!parse_model(model, text)) return false;
+    for (unsigned i = 0; i < options->n_models; i++)
+        if (strcmp(options->models[i].alias, model->alias) == 0) return false;
+    options->n_models++;
     return true;
 }
 
 /* ---- options ---- */
 
 static bool set_model(struct options *o, const char *v) {
-    return parse_model(o, v);
+    return add_model(o, v);
 }
 static bool set_socket(struct options *o, const char *v) {
     o->socket_path = v;
@@ -187,9 +207,10 @@ bool options_parse(struct options *options, int argc, char **argv, struct error 
     if (!options_flags(options, argc, argv, error)) return false;
     if (options->help || options->version) return true;
     *options = defaults; /* flags win over the environment */
-    if (!options_environment(options, error) || !options_flags(options, argc, argv, error))
-        return false;
-    if (!options->engine.model_path)
+    if (!options_environment(options, error)) return false;
+    options->models_inherited = true;
+    if (!options_flags(options, argc, argv, error)) return false;
+    if (options->n_models == 0)
         return error_set(error, ERROR_INVALID_PARAMS, "--model is needed");
     return true;
 }

@@ -9,9 +9,18 @@
 #include "daemon/log.h"
 #include "engine/engine.h"
 
+enum { OPTIONS_MODELS = 16 };
+
+struct options_model {
+    const char *path;
+    char alias[65]; /* unique; the file's stem when none was given */
+};
+
 struct options {
-    struct engine_settings engine;
-    char alias[65];           /* engine.alias points here when one was given */
+    struct engine_settings engine; /* of every model; path and alias are in models */
+    struct options_model models[OPTIONS_MODELS]; /* at least one; the first is the default */
+    unsigned n_models;
+    bool models_inherited;    /* from a weaker source: the next model given begins a new list */
     const char *socket_path;  /* NULL: the default place */
     const char *socket_group; /* NULL: owner only */
     size_t max_line;

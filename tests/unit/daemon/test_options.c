@@ -20,8 +20,8 @@ static bool parse(const char *flags) {
 
 START_TEST(defaults) {
     ck_assert(parse("--model m.gguf"));
-    ck_assert_str_eq(options.engine.model_path, "m.gguf");
-    ck_assert_ptr_null(options.engine.alias);
+    ck_assert_str_eq(options.models[0].path, "m.gguf");
+    ck_assert_str_eq(options.models[0].alias, "m");
     ck_assert_ptr_null(options.socket_path);
     ck_assert_uint_eq(options.max_line, 4 << 20);
     ck_assert_uint_eq(options.drain_seconds, 30);
@@ -33,8 +33,8 @@ START_TEST(everything) {
     ck_assert(parse("--model=a=b=c --socket /s --socket-group g --threads 3 --ctx=2048 "
                     "--kv-bytes 64M --max-active 2 --max-line 1K --isa scalar --drain-timeout 0 "
                     "--log-level debug"));
-    ck_assert_str_eq(options.engine.alias, "a");
-    ck_assert_str_eq(options.engine.model_path, "b=c");
+    ck_assert_str_eq(options.models[0].alias, "a");
+    ck_assert_str_eq(options.models[0].path, "b=c");
     ck_assert_str_eq(options.socket_path, "/s");
     ck_assert_str_eq(options.socket_group, "g");
     ck_assert_uint_eq(options.engine.threads, 3);
@@ -49,12 +49,16 @@ START_TEST(everything) {
 END_TEST
 
 START_TEST(models) {
-    ck_assert(parse("--model /dir=x/m.gguf"));
-    ck_assert_ptr_null(options.engine.alias);
-    ck_assert_str_eq(options.engine.model_path, "/dir=x/m.gguf");
+    ck_assert(parse("--model /dir=x/m.v1.gguf"));
+    ck_assert_str_eq(options.models[0].alias, "m.v1");
+    ck_assert_str_eq(options.models[0].path, "/dir=x/m.v1.gguf");
     ck_assert(parse("--model a=/x --model y"));
-    ck_assert_ptr_null(options.engine.alias);
-    ck_assert_str_eq(options.engine.model_path, "y");
+    ck_assert_uint_eq(options.n_models, 2);
+    ck_assert_str_eq(options.models[0].alias, "a");
+    ck_assert_str_eq(options.models[1].alias, "y");
+    ck_assert_str_eq(options.models[1].path, "y");
+    ck_assert(!parse("--model a=/x --model a=/y"));
+    ck_assert(!parse("--model /x/a.gguf --model /y/a.gguf"));
     ck_assert(!parse("--model =x"));
     ck_assert(!parse("--model a="));
 }
@@ -88,10 +92,10 @@ START_TEST(environment) {
     setenv("PLMD_MODEL", "e=env.gguf", 1);
     setenv("PLMD_THREADS", "5", 1);
     ck_assert(parse(""));
-    ck_assert_str_eq(options.engine.model_path, "env.gguf");
+    ck_assert_str_eq(options.models[0].path, "env.gguf");
     ck_assert_uint_eq(options.engine.threads, 5);
     ck_assert(parse("--threads 6 --model flag.gguf"));
-    ck_assert_str_eq(options.engine.model_path, "flag.gguf");
+    ck_assert_str_eq(options.models[0].path, "flag.gguf");
     ck_assert_ptr_null(options.engine.alias);
     ck_assert_uint_eq(options.engine.threads, 6);
     setenv("PLMD_THREADS", "many", 1);
