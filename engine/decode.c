@@ -263,5 +263,6 @@ bool generation_start(struct generation *g, struct engine *engine, struct error 
     if (g->grammar && !g->matcher) return false;
     force(g, engine);
     check_end(g);
+    if (g->done) generation_stream(g, true); /* the grammar left nothing to compute */
     return true;
 }
