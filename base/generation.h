@@ -95,6 +95,7 @@ struct generation_spec {
     bool batch_priority;
     bool cache_store, cache_pin;
     uint32_t cache_owner; /* the peer's uid: prefixes are shared within one owner only */
+    uint64_t fair_group;  /* the connection: groups take turns, whatever each has queued */
 };
 
 enum finish_reason { FINISH_STOP, FINISH_TOOL_CALLS, FINISH_LENGTH, FINISH_INVALID };

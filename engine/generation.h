@@ -42,6 +42,7 @@ struct generation {
     struct output output;
     float *logits;        /* this step's, or NULL */
     uint64_t blocks;      /* reserved */
+    uint64_t weight;      /* of its prefill in this pass; 0: all its rows go */
     bool started, prefilled, done;
     size_t chunk_first;   /* first output token not yet streamed */
     uint64_t chunk_seq;

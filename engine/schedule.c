@@ -10,6 +10,7 @@ enum {
     SHORT_ROWS = 32,        /* a generation with no more rows waiting than this goes whole */
     BUSY_PREFILL_ROWS = 192, /* rows of prefill a pass while others decode: bounds their latency */
     PROGRESS_NS = 500000000,
+    GROUP_WEIGHT = 1 << 20, /* shared by the prefills of one group */
 };
 
 /* ---- lists ---------------------------------------------------------------------------------- */
@@ -102,11 +103,23 @@ static uint64_t blocks_needed(const struct generation *g) {
     return ((uint64_t)g->n_prompt + g->max_tokens + KV_TILE - 1) / KV_TILE + 1;
 }
 
-/* The first of the interactive ones, else the first. */
+/* How many generations of g's group are active. */
+static size_t group_active(const struct engine *engine, const struct generation *g) {
+    size_t n = 0;
+    for (const struct generation *a = engine->active.first; a; a = a->next)
+        n += a->spec->fair_group == g->spec->fair_group;
+    return n;
+}
+
+/* Interactive ones before batch; then the group that has the fewest active; then the first. */
 static struct generation *next_queued(struct engine *engine) {
-    for (struct generation *g = engine->queue.first; g; g = g->next)
-        if (!g->spec->batch_priority) return g;
-    return engine->queue.first;
+    struct generation *best = NULL;
+    size_t best_rank = SIZE_MAX;
+    for (struct generation *g = engine->queue.first; g && best_rank; g = g->next) {
+        size_t rank = group_active(engine, g) + (g->spec->batch_priority ? engine->max_active + 1 : 0);
+        if (rank < best_rank) best = g, best_rank = rank;
+    }
+    return best;
 }
 
 static void admit_one(struct engine *engine, struct generation *g) {
@@ -130,6 +143,8 @@ static void admit_one(struct engine *engine, struct generation *g) {
 static void admit(struct engine *engine) {
     while (engine->queue.first && engine->active.n < engine->max_active) {
         struct generation *g = next_queued(engine);
+        /* The last place is kept for who has none. */
+        if (engine->active.n && engine->active.n + 1 == engine->max_active && group_active(engine, g)) return;
         if (engine->active.n && engine->reserved_blocks + blocks_needed(g) > engine->kv.max_blocks) return;
         admit_one(engine, g);
     }
@@ -166,23 +181,42 @@ static uint32_t add_rows(struct engine *engine, struct generation *g, uint32_t a
     return n;
 }
 
-/* Decodes and short remainders first; what room is left goes to prefills in equal shares. */
+static bool has_long_prefill(const struct generation *g) {
+    return !g->done && pending(g) > SHORT_ROWS;
+}
+
+/* Every group's prefills weigh the same together. Returns the sum. */
+static uint64_t weigh_prefills(struct engine *engine) {
+    uint64_t sum = 0;
+    for (struct generation *g = engine->active.first; g; g = g->next) {
+        uint32_t in_group = 0;
+        g->weight = 0;
+        if (!has_long_prefill(g)) continue;
+        for (struct generation *other = engine->active.first; other; other = other->next)
+            in_group += has_long_prefill(other) && other->spec->fair_group == g->spec->fair_group;
+        sum += g->weight = GROUP_WEIGHT / in_group;
+    }
+    return sum;
+}
+
+/* Decodes and short remainders first; what room is left goes to prefills, in equal shares to the groups
+ * and within each. */
 static uint32_t build_batch(struct engine *engine) {
-    uint32_t n = 0, n_logits = 0, n_long = 0, room;
+    uint32_t n = 0, n_logits = 0, room;
+    uint64_t weights = weigh_prefills(engine);
     for (struct generation *g = engine->active.first; g; g = g->next) {
         g->logits = NULL;
-        if (g->done) continue;
-        if (pending(g) > SHORT_ROWS) n_long++;
-        else n += add_rows(engine, g, n, engine->batch_rows - n, &n_logits);
+        if (!g->done && !g->weight) n += add_rows(engine, g, n, engine->batch_rows - n, &n_logits);
     }
     room = engine->batch_rows - n;
     if (n && room > BUSY_PREFILL_ROWS) room = BUSY_PREFILL_ROWS;
-    for (struct generation *g = engine->active.first; g && n_long && room; g = g->next) {
-        if (g->done || pending(g) <= SHORT_ROWS || g->logits) continue;
-        uint32_t share = (room + n_long - 1) / n_long, added = add_rows(engine, g, n, share, &n_logits);
+    for (struct generation *g = engine->active.first; g && room; g = g->next) {
+        if (!g->weight) continue;
+        uint32_t share = (uint32_t)((room * g->weight + weights - 1) / weights);
+        uint32_t added = add_rows(engine, g, n, share, &n_logits);
+        weights -= g->weight;
         n += added;
         room -= added;
-        n_long--;
     }
     return n;
 }
