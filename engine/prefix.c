@@ -272,11 +272,11 @@ static int worth(const struct node *node) {
     return node->pinned ? 2 : node->used_again;
 }
 
-/* The least recently used leaf of the lowest worth whose block nobody else holds. */
-static struct node *find_victim(struct prefix *prefix) {
+/* The least recently used leaf of the lowest worth. held: also one whose block a sequence holds. */
+static struct node *find_victim(struct prefix *prefix, bool held) {
     struct node *victim = NULL;
     for (struct node *node = prefix->lru_first; node; node = node->lru_next) {
-        if (node->children || node->block->refs > 1) continue;
+        if (node->children || (node->block->refs > 1 && !held)) continue;
         if (!victim || worth(node) < worth(victim)) victim = node;
         if (worth(victim) == 0) break;
     }
@@ -286,7 +286,10 @@ static struct node *find_victim(struct prefix *prefix) {
 struct kv_block *prefix_take(struct prefix *prefix) {
     struct kv_block *block = kv_take(prefix->kv);
     while (!block) {
-        struct node *victim = find_victim(prefix);
+        struct node *victim = find_victim(prefix, false);
+        /* Forgetting a held block frees none, but it may stand on some that nobody holds: a sequence that
+         * computed its beginning itself while another one's was stored holds the end of such a chain. */
+        if (!victim) victim = find_victim(prefix, true);
         if (!victim) return NULL;
         node_remove(prefix, victim);
         prefix->stats.evictions++;

@@ -104,6 +104,29 @@ START_TEST(under_pressure) {
 }
 END_TEST
 
+/* Two sequences computed the same beginning; the cache keeps the one's, and what the other added on top of it. What
+ * nobody holds must still be there for the taking. */
+START_TEST(held_end_of_a_chain) {
+    struct model model = tiny();
+    struct kv kv;
+    kv_init(&kv, &model, 12 * kv_block_bytes(&model));
+    struct prefix *prefix = prefix_new(&kv, 1);
+    uint32_t tokens[LENGTH];
+    struct sequence running = {0};
+    stream(tokens, 0);
+    ck_assert(sequence_reserve(&running, 128, take, prefix));
+    store(prefix, &kv, 1, 0, 96);
+    running.n_tokens = 128;
+    prefix_store(prefix, &running, 1, tokens, 128, false);
+    ck_assert(sequence_reserve(&running, 12 * KV_TILE, take, prefix));
+    ck_assert_uint_eq(kv.n_used, 12);
+    sequence_clear(&kv, &running);
+    prefix_free(prefix);
+    ck_assert_uint_eq(kv.n_used, 0);
+    kv_deinit(&kv);
+}
+END_TEST
+
 /* What is used again outlives one-off requests. */
 START_TEST(conversations_outlive_one_offs) {
     struct model model = tiny();
@@ -124,6 +147,7 @@ int main(void) {
     TCase *tcase = tcase_create("prefix");
     tcase_add_test(tcase, longest_common_prefix);
     tcase_add_test(tcase, under_pressure);
+    tcase_add_test(tcase, held_end_of_a_chain);
     tcase_add_test(tcase, conversations_outlive_one_offs);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
