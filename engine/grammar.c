@@ -95,8 +95,7 @@ struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed,
     schema_free(compiled);
     if (!done) return fail(grammar, error);
     grammar->shortest = rules->nodes[rules->root].shortest;
-    rules_prune(rules);
-    return grammar;
+    return rules_prune(rules) ? grammar : fail(grammar, error);
 }
 
 struct grammar *grammar_json_object(bool spaced, struct error *error) {
@@ -207,7 +206,7 @@ static bool finish_calls(struct grammar *grammar, const struct words *names,
         return false;
     if (rules->n_tools != n_tools)
         return error_at(error, ERROR_INVALID_PARAMS, "tools", "two tools have the same name");
-    rules_prune(rules);
+    if (!rules_prune(rules)) return false;
     grammar->shortest = RULES_INFINITE;
     for (uint32_t i = rules->tools; i < rules->tools + rules->n_tools; i++) {
         uint32_t length = rules_sum(rules->words.list[i].len,

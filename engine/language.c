@@ -5,17 +5,22 @@
 
 #include "base/utf8.h"
 
+static void free_measures(struct language *language) {
+    free(language->wanted);
+    free(language->distance);
+    free(language->least);
+    free(language->most);
+    free(language->words);
+}
+
 void language_free(struct language *language) {
     free(language->bounds);
     free(language->classes);
     free(language->cost);
     free(language->next);
     free(language->labels);
-    free(language->distance);
-    free(language->least);
-    free(language->most);
-    free(language->wanted);
     free(language->beyond);
+    free_measures(language);
     *language = (struct language){0};
 }
 
@@ -52,19 +57,6 @@ bool language_viable(const struct language *language, uint16_t state, uint32_t f
             return true;
     }
     return false;
-}
-
-bool language_matches(const struct language *language, const char *text, uint32_t len) {
-    uint16_t state = 0;
-    if (language->distance[0] == LANGUAGE_INFINITE) return false;
-    for (uint32_t at = 0; at < len && state != LANGUAGE_DEAD;) {
-        uint32_t character;
-        size_t n = utf8_decode(text + at, len - at, &character);
-        if (n == 0) return false;
-        state = language_step(language, state, character);
-        at += (uint32_t)n;
-    }
-    return state != LANGUAGE_DEAD && language->wanted[state];
 }
 
 /* ---- measuring ---- */
@@ -138,18 +130,42 @@ static bool shortest_paths(const struct language *language, const struct edges *
     return true;
 }
 
+/* Characters of a class that stand for themselves in JSON. */
+static void count_plain(const struct language *language, uint32_t plain[256]) {
+    memset(plain, 0, 256 * sizeof *plain);
+    for (unsigned c = 0x20; c < 0x7F; c++)
+        if (c != '"' && c != '\\') plain[language->ascii[c]]++;
+}
+
+/* Once all live successors are known. */
+static void measure_state(struct language *language, uint32_t state, const uint32_t plain[256]) {
+    uint64_t words = language->wanted[state];
+    uint32_t longest = 0;
+    for (uint32_t class = 0; class < language->n_classes; class++) {
+        uint16_t target = language->next[(size_t)state * language->n_classes + class];
+        if (target == LANGUAGE_DEAD || language->distance[target] == LANGUAGE_INFINITE) continue;
+        if (language->most[target] + 1 > longest) longest = language->most[target] + 1;
+        words += (uint64_t)plain[class] * language->words[target];
+    }
+    language->most[state] = longest;
+    language->words[state] = words < LANGUAGE_PLENTY ? (uint16_t)words : LANGUAGE_PLENTY;
+}
+
 /* The longest way to a wanted end: states are taken off in the order in which all their live
  * successors are known; those never taken off lead round a circle. */
 static bool longest_paths(struct language *language, const struct edges *edges) {
     uint32_t n = language->n_states, classes = language->n_classes, top = 0;
+    uint32_t plain[256];
     uint32_t *open = calloc(n + 1, sizeof *open), *ready = malloc((n + 1) * sizeof *ready);
     if (!open || !ready) {
         free(open);
         free(ready);
         return false;
     }
+    count_plain(language, plain);
     for (uint32_t i = 0; i < n; i++) {
         language->most[i] = LANGUAGE_INFINITE;
+        language->words[i] = LANGUAGE_PLENTY;
         for (uint32_t class = 0; class < classes; class++) {
             uint16_t target = language->next[(size_t)i * classes + class];
             open[i] += target != LANGUAGE_DEAD && language->distance[target] != LANGUAGE_INFINITE;
@@ -157,13 +173,8 @@ static bool longest_paths(struct language *language, const struct edges *edges) 
         if (open[i] == 0) ready[top++] = i;
     }
     while (top) {
-        uint32_t state = ready[--top], longest = 0;
-        for (uint32_t class = 0; class < classes; class++) {
-            uint16_t target = language->next[(size_t)state * classes + class];
-            if (target == LANGUAGE_DEAD || language->distance[target] == LANGUAGE_INFINITE) continue;
-            if (language->most[target] + 1 > longest) longest = language->most[target] + 1;
-        }
-        language->most[state] = longest;
+        uint32_t state = ready[--top];
+        measure_state(language, state, plain);
         if (language->distance[state] == LANGUAGE_INFINITE) continue;
         for (uint32_t e = edges->first[state]; e < edges->first[state + 1]; e++)
             if (--open[edges->sources[e]] == 0) ready[top++] = edges->sources[e];
@@ -194,17 +205,17 @@ static void look_beyond(struct language *language) {
     }
 }
 
-bool language_finish(struct language *language, bool (*wanted)(uint32_t label, const void *user),
-                     const void *user) {
+static bool measure(struct language *language, bool (*wanted)(uint32_t label, const void *user),
+                    const void *user) {
     uint32_t n = language->n_states;
     struct edges edges = {0};
     language->wanted = malloc(n * sizeof *language->wanted);
     language->distance = malloc(n * sizeof *language->distance);
     language->least = malloc(n * sizeof *language->least);
     language->most = malloc(n * sizeof *language->most);
-    language->beyond = malloc(n * sizeof *language->beyond);
+    language->words = malloc(n * sizeof *language->words);
     bool done = language->wanted && language->distance && language->least && language->most &&
-                language->beyond;
+                language->words;
     for (uint32_t i = 0; done && i < n; i++)
         language->wanted[i] = language->labels[i] != LANGUAGE_INFINITE &&
                               wanted(language->labels[i], user);
@@ -213,10 +224,41 @@ bool language_finish(struct language *language, bool (*wanted)(uint32_t label, c
            shortest_paths(language, &edges, language->least, false) &&
            longest_paths(language, &edges);
     edges_free(&edges);
-    if (!done) return false;
+    return done;
+}
+
+bool language_finish(struct language *language, bool (*wanted)(uint32_t label, const void *user),
+                     const void *user) {
+    language->beyond = malloc(language->n_states * sizeof *language->beyond);
+    if (!language->beyond || !measure(language, wanted, user)) return false;
     prune(language);
     look_beyond(language);
     return true;
+}
+
+bool language_endless(const struct language *language,
+                      bool (*wanted)(uint32_t label, const void *user), const void *user) {
+    struct language copy = *language;
+    copy.wanted = NULL;
+    copy.distance = copy.least = copy.most = NULL;
+    copy.words = NULL;
+    bool endless = measure(&copy, wanted, user) && copy.distance[0] != LANGUAGE_INFINITE &&
+                   copy.most[0] == LANGUAGE_INFINITE;
+    free_measures(&copy);
+    return endless;
+}
+
+uint32_t language_label(const struct language *language, const char *text, uint32_t len) {
+    uint16_t state = 0;
+    for (uint32_t at = 0; at < len;) {
+        uint32_t character;
+        size_t n = utf8_decode(text + at, len - at, &character);
+        if (n == 0) return LANGUAGE_INFINITE;
+        state = language_step(language, state, character);
+        if (state == LANGUAGE_DEAD) return LANGUAGE_INFINITE;
+        at += (uint32_t)n;
+    }
+    return language->labels[state];
 }
 
 /* By induction on the length: every length that a state claims is one that it ends with, or one less

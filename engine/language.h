@@ -32,10 +32,13 @@ struct language {
     uint32_t *distance;   /* bytes to a wanted end */
     uint32_t *least, *most; /* characters to one; most may be LANGUAGE_INFINITE */
     bool *wanted;
+    uint16_t *words;      /* how many wanted strings may follow, in plain ASCII; at least, and
+                             LANGUAGE_PLENTY where there are more or no end of them */
     uint16_t *beyond;     /* where every character beyond ASCII leads, or LANGUAGE_MIXED */
 };
 
-#define LANGUAGE_MIXED (UINT16_MAX - 1)
+#define LANGUAGE_MIXED  (UINT16_MAX - 1)
+#define LANGUAGE_PLENTY UINT16_MAX
 
 #define LANGUAGE_NO_CLASS 255 /* what no string may hold: NUL, surrogates */
 
@@ -57,7 +60,10 @@ uint16_t language_step(const struct language *language, uint16_t state, uint32_t
 /* May a character of [from, to] come next, with min to max characters in all after it? */
 bool language_viable(const struct language *language, uint16_t state, uint32_t from, uint32_t to,
                      const struct language_length *after);
-/* Is the string (valid UTF-8) wanted? */
-bool language_matches(const struct language *language, const char *text, uint32_t len);
+/* The label of a string, LANGUAGE_INFINITE if no pattern can come to say anything of it. */
+uint32_t language_label(const struct language *language, const char *text, uint32_t len);
+/* Before language_finish: are there strings without end that are wanted so? */
+bool language_endless(const struct language *language,
+                      bool (*wanted)(uint32_t label, const void *user), const void *user);
 
 #endif

@@ -26,6 +26,7 @@ void machine_free(struct machine *machine) {
 static uint64_t frame_hash(const struct machine *machine, const struct frame *frame) {
     uint64_t hash = hash_mix(machine->frames[frame->parent].hash, frame->cell);
     hash = hash_mix(hash, (uint64_t)frame->index << 32 | frame->count);
+    hash = hash_mix(hash, frame->members);
     return hash_mix(hash, (frame->seen ? machine->frames[frame->seen].hash : 0) + frame->kind);
 }
 
@@ -292,6 +293,7 @@ static bool step_one(struct machine *machine, struct thread *thread, unsigned ch
     case MODE_WORDS:
     case MODE_NUMBER: return step_scalar(machine, thread, byte);
     case MODE_STRING: return machine_string(machine, thread, byte);
+    case MODE_INSIDE: return machine_inside(machine, thread, byte);
     case MODE_ARRAY_NEXT: return step_array(machine, thread, byte);
     case MODE_ARRAY_BLANK: return byte == ' ' && start_item(machine, thread);
     case MODE_COLON:

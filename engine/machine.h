@@ -34,7 +34,8 @@ enum mode {
     MODE_KEY_BLANK,    /* after , */
     MODE_KEY_QUOTE,
     MODE_KEY_WORDS,    /* a declared key; lo, hi, pos */
-    MODE_KEY_OPEN,     /* any key; lo, hi, pos among the declared, scan, acc, hash */
+    MODE_KEY_OPEN,     /* any key; lo, hi, pos among the declared, scan, acc, hash; state: of the language */
+    MODE_INSIDE,       /* masks only: a string of language `cell` up to its quote; state, count, lo..hi */
     MODE_COLON,        /* cell: node of the value */
     MODE_VALUE_BLANK   /* cell: node */
 };
@@ -59,6 +60,7 @@ struct frame {
     uint32_t index;  /* object: the next property; array, calls: how many were begun */
     uint32_t seen;   /* object: keys of further members, a list of FRAME_SEEN; 0: none */
     uint32_t count;  /* object: further members */
+    uint32_t members; /* object: all members, as far as their number matters */
     uint16_t depth;
     uint8_t kind;
 };
@@ -96,6 +98,7 @@ void machine_collect(struct machine *machine, struct thread *threads, uint32_t n
 
 /* ---- machine_string.c ---- */
 bool machine_string(const struct machine *machine, struct thread *thread, unsigned char byte);
+bool machine_inside(const struct machine *machine, struct thread *thread, unsigned char byte);
 uint32_t machine_string_shortest(const struct machine *machine, const struct thread *thread);
 /* One byte inside a string of a language: what of it is followed in thread->scan, acc and state. */
 enum quoted_event machine_spell(const struct language *language, struct thread *thread,
@@ -112,5 +115,20 @@ bool machine_property(const struct machine *machine, const struct frame *frame, 
 /* May further members follow now? */
 bool machine_additional(const struct machine *machine, const struct frame *frame);
 uint32_t machine_object_shortest(const struct machine *machine, const struct thread *thread);
+/* What an object still needs after a member. */
+uint32_t machine_members_rest(const struct machine *machine, const struct frame *frame);
+/* A member has begun: `seen` is the key of a further one, else 0; index of the next property. */
+bool machine_key_done(struct machine *machine, struct thread *thread, uint32_t index, uint32_t node,
+                      uint32_t seen);
+
+/* ---- machine_key.c ---- */
+void machine_start_open_key(const struct machine *machine, struct thread *thread);
+bool machine_open_key(struct machine *machine, struct thread *thread, unsigned char byte);
+/* Is there a key for a further member that this object does not have yet? */
+bool machine_key_left(const struct machine *machine, const struct frame *frame);
+uint32_t machine_open_key_shortest(const struct machine *machine, const struct thread *thread);
+const struct cell_object *machine_object_of(const struct machine *machine,
+                                            const struct frame *frame);
+bool machine_property_done(struct machine *machine, struct thread *thread, uint32_t index);
 
 #endif

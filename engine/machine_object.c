@@ -1,12 +1,9 @@
 #include <string.h>
 
-#include "base/utf8.h"
-#include "engine/hash.h"
 #include "engine/machine.h"
-#include "engine/quoted.h"
 
-static const struct cell_object *object_of(const struct machine *machine,
-                                           const struct frame *frame) {
+const struct cell_object *machine_object_of(const struct machine *machine,
+                                            const struct frame *frame) {
     return &machine->rules->cells[frame->cell].object;
 }
 
@@ -14,25 +11,49 @@ bool machine_fits(const struct machine *machine, const struct frame *frame, uint
     return frame->depth + machine->rules->nodes[node].height <= RULES_DEPTH;
 }
 
+/* ---- which members may come next ---- */
+
+static const struct prop *props_of(const struct machine *machine, const struct frame *frame) {
+    return &machine->rules->props[machine_object_of(machine, frame)->props];
+}
+
+/* Could further members be added without end, whatever their keys so far? */
+static bool endless(const struct machine *machine, const struct frame *frame) {
+    const struct cell_object *object = machine_object_of(machine, frame);
+    return object->further && frame->depth + object->further_height <= RULES_DEPTH &&
+           (object->language == RULES_NONE ||
+            machine->rules->languages[object->language].language.most[0] == LANGUAGE_INFINITE);
+}
+
+/* With one more member, and properties from `next` on still open: can the number of members come to
+ * lie within the limits? */
+static bool countable(const struct machine *machine, const struct frame *frame, uint32_t next) {
+    const struct cell_object *object = machine_object_of(machine, frame);
+    const struct prop *prop = &props_of(machine, frame)[next];
+    uint64_t members = (uint64_t)frame->members + 1;
+    if (members + prop->n_required > object->max) return false;
+    return members + prop->n_alive >= object->min || endless(machine, frame);
+}
+
 /* Declared members come in order; required ones are not skipped. */
 bool machine_property(const struct machine *machine, const struct frame *frame, uint32_t index) {
-    const struct cell_object *object = object_of(machine, frame);
-    const struct prop *props = &machine->rules->props[object->props];
-    return index >= frame->index && index < object->n_props &&
+    const struct prop *props = props_of(machine, frame);
+    return index >= frame->index && index < machine_object_of(machine, frame)->n_props &&
            index <= props[frame->index].next_required && props[index].alive &&
-           machine_fits(machine, frame, props[index].node);
+           machine_fits(machine, frame, props[index].node) && countable(machine, frame, index + 1);
 }
 
 bool machine_additional(const struct machine *machine, const struct frame *frame) {
-    const struct cell_object *object = object_of(machine, frame);
-    return object->additional != RULES_NONE && frame->count < MACHINE_SEEN &&
-           machine->rules->props[object->props + frame->index].next_required == object->n_props &&
-           machine_fits(machine, frame, object->additional);
+    const struct cell_object *object = machine_object_of(machine, frame);
+    return object->further && frame->count < MACHINE_SEEN &&
+           props_of(machine, frame)[frame->index].next_required == object->n_props &&
+           frame->depth + object->further_height <= RULES_DEPTH &&
+           countable(machine, frame, object->n_props) && machine_key_left(machine, frame);
 }
 
 static bool any_property(const struct machine *machine, const struct frame *frame) {
-    const struct cell_object *object = object_of(machine, frame);
-    const struct prop *props = &machine->rules->props[object->props];
+    const struct cell_object *object = machine_object_of(machine, frame);
+    const struct prop *props = props_of(machine, frame);
     for (uint32_t i = frame->index; i < object->n_props && i <= props[frame->index].next_required;
          i++)
         if (machine_property(machine, frame, i)) return true;
@@ -40,12 +61,13 @@ static bool any_property(const struct machine *machine, const struct frame *fram
 }
 
 static bool may_close(const struct machine *machine, const struct frame *frame) {
-    const struct cell_object *object = object_of(machine, frame);
-    return machine->rules->props[object->props + frame->index].next_required == object->n_props;
+    const struct cell_object *object = machine_object_of(machine, frame);
+    return props_of(machine, frame)[frame->index].next_required == object->n_props &&
+           frame->members >= object->min;
 }
 
 static bool may_continue(const struct machine *machine, const struct frame *frame) {
-    return machine_additional(machine, frame) || any_property(machine, frame);
+    return any_property(machine, frame) || machine_additional(machine, frame);
 }
 
 bool machine_open_object(struct machine *machine, struct thread *thread, uint32_t cell) {
@@ -66,23 +88,25 @@ static bool close_object(const struct machine *machine, struct thread *thread) {
 
 /* ---- keys ---- */
 
-static bool start_key(const struct machine *machine, struct thread *thread) {
+static void start_key(const struct machine *machine, struct thread *thread) {
     const struct frame *frame = &machine->frames[thread->frame];
-    const struct cell_object *object = object_of(machine, frame);
-    bool open = machine_additional(machine, frame);
-    uint32_t lo = open ? object->names : object->keys;
+    const struct cell_object *object = machine_object_of(machine, frame);
+    if (machine_additional(machine, frame)) {
+        machine_start_open_key(machine, thread);
+        return;
+    }
     *thread = (struct thread){.frame = thread->frame,
-                              .lo = lo,
-                              .hi = lo + object->n_props,
-                              .mode = open ? MODE_KEY_OPEN : MODE_KEY_WORDS};
-    return true;
+                              .lo = object->keys,
+                              .hi = object->keys + object->n_props,
+                              .mode = MODE_KEY_WORDS};
 }
 
-/* The key is complete: property `index`, or a further member whose key has this hash. */
-static bool key_done(struct machine *machine, struct thread *thread, uint32_t index, uint32_t node,
-                     uint32_t seen) {
+bool machine_key_done(struct machine *machine, struct thread *thread, uint32_t index, uint32_t node,
+                      uint32_t seen) {
     struct frame frame = machine->frames[thread->frame];
+    const struct cell_object *object = machine_object_of(machine, &frame);
     frame.index = index;
+    if (object->max != RULES_INFINITE || frame.members < object->min) frame.members++;
     if (seen) {
         frame.seen = seen;
         frame.count++;
@@ -92,11 +116,11 @@ static bool key_done(struct machine *machine, struct thread *thread, uint32_t in
     return made != 0;
 }
 
-static bool property_done(struct machine *machine, struct thread *thread, uint32_t index) {
+bool machine_property_done(struct machine *machine, struct thread *thread, uint32_t index) {
     const struct frame *frame = &machine->frames[thread->frame];
     if (!machine_property(machine, frame, index)) return false;
-    uint32_t node = machine->rules->props[object_of(machine, frame)->props + index].node;
-    return key_done(machine, thread, index + 1, node, 0);
+    uint32_t node = props_of(machine, frame)[index].node;
+    return machine_key_done(machine, thread, index + 1, node, 0);
 }
 
 static bool any_usable(const struct machine *machine, const struct thread *thread) {
@@ -111,58 +135,8 @@ static bool step_key_words(struct machine *machine, struct thread *thread, unsig
     if (!words_narrow(words, &thread->lo, &thread->hi, thread->pos, byte)) return false;
     thread->pos++;
     if (words->list[thread->lo].len == thread->pos) /* with its quote no key begins another */
-        return property_done(machine, thread, words->list[thread->lo].value);
+        return machine_property_done(machine, thread, words->list[thread->lo].value);
     return any_usable(machine, thread);
-}
-
-static bool was_seen(const struct machine *machine, uint32_t seen, uint64_t hash) {
-    for (; seen; seen = machine->frames[seen].parent)
-        if (machine->frames[seen].hash == hash) return true;
-    return false;
-}
-
-static bool further_done(struct machine *machine, struct thread *thread) {
-    const struct frame *frame = &machine->frames[thread->frame];
-    const struct cell_object *object = object_of(machine, frame);
-    if (was_seen(machine, frame->seen, thread->hash)) return false;
-    uint32_t index = object->n_props, node = object->additional;
-    struct frame seen = {.parent = frame->seen, .hash = thread->hash, .kind = FRAME_SEEN};
-    uint32_t made = machine_new_frame(machine, seen);
-    return made && key_done(machine, thread, index, node, made);
-}
-
-static bool open_key_done(struct machine *machine, struct thread *thread) {
-    const struct words *words = &machine->rules->words;
-    if (thread->lo < thread->hi && words->list[thread->lo].len == thread->pos)
-        return property_done(machine, thread, words->list[thread->lo].value);
-    return further_done(machine, thread);
-}
-
-/* Follows the declared names with a decoded character. */
-static void narrow_names(const struct machine *machine, struct thread *thread) {
-    char bytes[4];
-    size_t n = utf8_encode(thread->acc, bytes);
-    for (size_t i = 0; i < n && thread->lo < thread->hi; i++) {
-        if (words_narrow(&machine->rules->words, &thread->lo, &thread->hi, thread->pos,
-                         (unsigned char)bytes[i]))
-            thread->pos++;
-        else
-            thread->lo = thread->hi;
-    }
-    if (thread->lo >= thread->hi) thread->lo = thread->hi = thread->pos = 0;
-}
-
-static bool step_key_open(struct machine *machine, struct thread *thread, unsigned char byte) {
-    switch (quoted_step(&thread->scan, &thread->acc, byte)) {
-    case QUOTED_DEAD: return false;
-    case QUOTED_MORE: return true;
-    case QUOTED_END: return open_key_done(machine, thread);
-    default:
-        thread->hash = hash_mix(thread->hash + 1, thread->acc);
-        narrow_names(machine, thread);
-        thread->acc = 0;
-        return true;
-    }
 }
 
 /* ---- the step ---- */
@@ -172,59 +146,80 @@ bool machine_object(struct machine *machine, struct thread *thread, unsigned cha
     bool first = thread->mode == MODE_OBJECT_FIRST;
     switch (thread->mode) {
     case MODE_KEY_WORDS: return step_key_words(machine, thread, byte);
-    case MODE_KEY_OPEN: return step_key_open(machine, thread, byte);
+    case MODE_KEY_OPEN: return machine_open_key(machine, thread, byte);
     case MODE_KEY_BLANK: thread->mode = MODE_KEY_QUOTE; return byte == ' ';
-    case MODE_KEY_QUOTE: return byte == '"' && start_key(machine, thread);
+    case MODE_KEY_QUOTE: start_key(machine, thread); return byte == '"';
     default: break;
     }
     if (byte == '}') return may_close(machine, frame) && close_object(machine, thread);
     if (byte != (first ? '"' : ',') || !may_continue(machine, frame)) return false;
-    if (first) return start_key(machine, thread);
-    thread->mode = machine->rules->spaced ? MODE_KEY_BLANK : MODE_KEY_QUOTE;
+    if (first)
+        start_key(machine, thread);
+    else
+        thread->mode = machine->rules->spaced ? MODE_KEY_BLANK : MODE_KEY_QUOTE;
     return true;
 }
 
 /* ---- lengths ---- */
 
-static uint32_t after_key(const struct machine *machine, const struct cell_object *object,
-                          uint32_t index) {
-    const struct rules *rules = machine->rules;
-    const struct prop *props = &rules->props[object->props];
-    uint32_t colon = rules->spaced ? 2 : 1;
-    bool declared = index < object->n_props;
-    uint32_t node = declared ? props[index].node : object->additional;
-    return rules_sum(rules_sum(colon, rules->nodes[node].shortest),
-                     props[declared ? index + 1 : index].rest);
+/* The required members from `next` on, others if there must be more, and the brace. */
+static uint32_t rest_after(const struct machine *machine, const struct frame *frame, uint32_t next,
+                           uint32_t members) {
+    const struct cell_object *object = machine_object_of(machine, frame);
+    const struct prop *prop = &props_of(machine, frame)[next];
+    uint64_t sure = (uint64_t)members + prop->n_required, comma = machine->rules->spaced ? 2 : 1;
+    if (sure >= object->min) return prop->rest;
+    uint64_t more = (object->min - sure) * (object->spare + comma);
+    return rules_sum(prop->rest, more > RULES_LONGEST ? RULES_LONGEST : (uint32_t)more);
 }
 
-/* From inside a declared key, or from before it (pos 0). */
+uint32_t machine_members_rest(const struct machine *machine, const struct frame *frame) {
+    return rest_after(machine, frame, frame->index, frame->members);
+}
+
+/* From after the key's closing quote. */
+static uint32_t after_property(const struct machine *machine, const struct frame *frame,
+                               uint32_t index) {
+    const struct rules *rules = machine->rules;
+    uint32_t node = props_of(machine, frame)[index].node;
+    return rules_sum(rules_sum(rules->spaced ? 2 : 1, rules->nodes[node].shortest),
+                     rest_after(machine, frame, index + 1, frame->members + 1));
+}
+
+/* From inside a declared key, or from before it (pos 0), to the object's end. */
 static uint32_t words_shortest(const struct machine *machine, const struct thread *thread) {
     const struct frame *frame = &machine->frames[thread->frame];
-    const struct cell_object *object = object_of(machine, frame);
     uint32_t shortest = RULES_INFINITE;
     for (uint32_t i = thread->lo; i < thread->hi; i++) {
         const struct word *word = &machine->rules->words.list[i];
         if (!machine_property(machine, frame, word->value)) continue;
-        uint32_t length = rules_sum(word->len - thread->pos, after_key(machine, object, word->value));
+        uint32_t length =
+            rules_sum(word->len - thread->pos, after_property(machine, frame, word->value));
         if (length < shortest) shortest = length;
     }
     return shortest;
 }
 
-/* A further member, closing its key as soon as it is one that was not used yet. */
-static uint32_t further_shortest(const struct machine *machine, const struct thread *thread) {
-    const struct frame *frame = &machine->frames[thread->frame];
-    const struct cell_object *object = object_of(machine, frame);
-    bool exact = thread->lo < thread->hi &&
-                 machine->rules->words.list[thread->lo].len == thread->pos;
-    bool used = thread->scan == QUOTED_NORMAL &&
-                (exact || was_seen(machine, frame->seen, thread->hash));
-    uint32_t rest = after_key(machine, object, object->n_props);
-    return rules_sum(rest, quoted_distance(thread->scan, thread->acc) + 1 + (used ? 1 : 0));
+/* From after the closing quote of a further member's key. Which kind it will be is not known: the
+ * dearest stands for it. */
+static uint32_t after_further(const struct machine *machine, const struct frame *frame) {
+    const struct cell_object *object = machine_object_of(machine, frame);
+    const struct rules *rules = machine->rules;
+    uint32_t value = 0;
+    if (object->additional != RULES_NONE) value = rules->nodes[object->additional].shortest;
+    for (uint32_t i = 0; i < object->n_kinds; i++) {
+        uint32_t node = rules->refs[object->kinds + KIND_FIELDS * i + KIND_NODE];
+        uint32_t length = rules->nodes[node].shortest;
+        if (length != RULES_INFINITE && length > value) value = length;
+    }
+    return rules_sum(rules_sum(rules->spaced ? 2 : 1, value),
+                     rest_after(machine, frame, object->n_props, frame->members + 1));
 }
 
 static uint32_t open_shortest(const struct machine *machine, const struct thread *thread) {
-    uint32_t further = further_shortest(machine, thread);
+    const struct frame *frame = &machine->frames[thread->frame];
+    uint32_t further = rules_sum(machine_open_key_shortest(machine, thread),
+                                 after_further(machine, frame));
     uint32_t declared = RULES_INFINITE;
     if (thread->scan == QUOTED_NORMAL && thread->lo < thread->hi)
         declared = rules_sum(words_shortest(machine, thread), 1); /* names lack their quote */
@@ -234,19 +229,17 @@ static uint32_t open_shortest(const struct machine *machine, const struct thread
 static uint32_t key_shortest(const struct machine *machine, const struct thread *thread) {
     struct thread key = *thread;
     start_key(machine, &key);
-    uint32_t length = key.mode == MODE_KEY_OPEN ? open_shortest(machine, &key)
-                                                : words_shortest(machine, &key);
-    return length;
+    return key.mode == MODE_KEY_OPEN ? open_shortest(machine, &key) : words_shortest(machine, &key);
 }
 
 uint32_t machine_object_shortest(const struct machine *machine, const struct thread *thread) {
     const struct frame *frame = &machine->frames[thread->frame];
-    const struct prop *next =
-        &machine->rules->props[object_of(machine, frame)->props + frame->index];
-    uint32_t comma = machine->rules->spaced ? 2 : 1;
+    uint32_t comma = machine->rules->spaced ? 2 : 1, rest;
     switch (thread->mode) {
-    case MODE_OBJECT_FIRST: return next->rest == 1 ? 1 : next->rest - comma;
-    case MODE_OBJECT_NEXT: return next->rest;
+    case MODE_OBJECT_FIRST:
+        rest = machine_members_rest(machine, frame);
+        return rest == 1 ? 1 : rest - comma;
+    case MODE_OBJECT_NEXT: return machine_members_rest(machine, frame);
     case MODE_KEY_BLANK: return rules_sum(2, key_shortest(machine, thread));
     case MODE_KEY_QUOTE: return rules_sum(1, key_shortest(machine, thread));
     case MODE_KEY_WORDS: return words_shortest(machine, thread);

@@ -84,6 +84,18 @@ static bool string_of_language(const struct machine *machine, const struct cell_
     return event != QUOTED_DEAD;
 }
 
+/* thread->lo and hi are the least and most characters, thread->cell is the language. */
+bool machine_inside(const struct machine *machine, struct thread *thread, unsigned char byte) {
+    const struct language *language = &machine->rules->languages[thread->cell].language;
+    const struct cell_string string = {.min = thread->lo, .max = thread->hi};
+    if (thread->scan == QUOTED_NORMAL && (byte == '"' || !count_character(&string, thread)))
+        return false;
+    struct language_length after = {less(string.min, thread->count), less(string.max, thread->count)};
+    enum quoted_event event = machine_spell(language, thread, byte, &after);
+    if (event == QUOTED_CHAR) thread->acc = 0;
+    return event != QUOTED_DEAD;
+}
+
 bool machine_string(const struct machine *machine, struct thread *thread, unsigned char byte) {
     const struct cell_string *string = &machine->rules->cells[thread->cell].string;
     if (string->language != RULES_NONE)

@@ -57,8 +57,7 @@ static uint32_t frames_shortest(const struct machine *machine, uint32_t index) {
         if (frame->kind == FRAME_ARRAY)
             total = rules_sum(total, rules_array_rest(machine->rules, &cell->array, frame->index));
         else
-            total = rules_sum(
-                total, machine->rules->props[cell->object.props + frame->index].rest);
+            total = rules_sum(total, machine_members_rest(machine, frame));
     }
 }
 

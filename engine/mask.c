@@ -107,7 +107,8 @@ static void walk_tree(struct walk *walk, const struct trie_tree *tree, const str
 /* Is the thread between two characters of a string that may hold any? */
 static bool in_string(const struct machine *machine, const struct thread *thread) {
     if (thread->scan != QUOTED_NORMAL) return false;
-    if (thread->mode == MODE_KEY_OPEN) return true;
+    if (thread->mode == MODE_KEY_OPEN)
+        return machine_object_of(machine, &machine->frames[thread->frame])->language == RULES_NONE;
     return thread->mode == MODE_STRING &&
            machine->rules->cells[thread->cell].string.language == RULES_NONE;
 }
@@ -209,31 +210,25 @@ static void walk_letters(struct walk *walk, const struct trie_tree *tree,
     }
 }
 
-static bool in_language(const struct machine *machine, const struct thread *thread) {
-    return thread->mode == MODE_STRING && thread->scan == QUOTED_NORMAL &&
-           machine->rules->cells[thread->cell].string.language != RULES_NONE;
-}
-
-/* Inside the string, nothing tells the two apart. */
-static bool alike(const struct machine *machine, const struct thread *a, const struct thread *b) {
-    const struct cell_string *x = &machine->rules->cells[a->cell].string;
-    const struct cell_string *y = &machine->rules->cells[b->cell].string;
-    return x->language == y->language && x->min == y->min && x->max == y->max &&
-           a->state == b->state && a->count == b->count;
-}
-
-/* What may be read inside the string, up to and including its closing quote. */
-static void walk_inside(struct walk *walk, const struct thread *thread) {
-    const struct cell_string *string = &walk->machine->rules->cells[thread->cell].string;
-    struct spelling spelling = {
-        &walk->machine->rules->languages[string->language].language, string->min, string->max,
-        {.n = 1, .frames = walk->machine->n}};
-    struct letter start = {.count = thread->count, .state = thread->state};
-    walk->stack->n = 0;
-    if (!reserve(walk, 1)) return;
-    walk->stack->threads[0] = *thread;
-    walk->stack->threads[0].frame = 0; /* the root: nothing follows the string */
-    walk_letters(walk, &walk->trie->all, &spelling, &start);
+/* The thread as it reads the inside of a string or key of a language; false if it is not between two
+ * characters of one. Where keys may run out they are searched one by one instead. */
+static bool inside_of(const struct machine *machine, const struct thread *thread,
+                      struct thread *inside) {
+    const struct rules *rules = machine->rules;
+    if (thread->scan != QUOTED_NORMAL) return false;
+    *inside = (struct thread){.mode = MODE_INSIDE, .count = thread->count, .state = thread->state};
+    if (thread->mode == MODE_STRING) {
+        const struct cell_string *string = &rules->cells[thread->cell].string;
+        inside->cell = string->language;
+        inside->lo = string->min;
+        inside->hi = string->max;
+        return string->language != RULES_NONE;
+    }
+    if (thread->mode != MODE_KEY_OPEN || thread->state == LANGUAGE_DEAD) return false;
+    inside->cell = machine_object_of(machine, &machine->frames[thread->frame])->language;
+    inside->hi = RULES_INFINITE;
+    return inside->cell != RULES_NONE &&
+           rules->languages[inside->cell].language.most[thread->state] == LANGUAGE_INFINITE;
 }
 
 static uint32_t clip(uint32_t limit, uint32_t count) {
@@ -241,22 +236,33 @@ static uint32_t clip(uint32_t limit, uint32_t count) {
     return left < MACHINE_HORIZON ? left : MACHINE_HORIZON;
 }
 
-static uint64_t inside_hash(const struct machine *machine, const struct thread *thread) {
-    const struct cell_string *string = &machine->rules->cells[thread->cell].string;
-    uint64_t hash = hash_mix(11, (uint64_t)string->language << 16 | thread->state);
-    return hash_mix(hash, (uint64_t)clip(string->min, thread->count) << 32 |
-                              clip(string->max, thread->count));
+static uint64_t inside_hash(const struct thread *inside) {
+    uint64_t hash = hash_mix(11, (uint64_t)inside->cell << 16 | inside->state);
+    return hash_mix(hash, (uint64_t)clip(inside->lo, inside->count) << 32 |
+                              clip(inside->hi, inside->count));
 }
 
-/* The inside is the same wherever the string stands and is kept in the cache; tokens that go on
- * after the closing quote are walked each time. */
-static void walk_language(struct walk *walk, const struct thread *threads, uint32_t n) {
-    uint64_t state = inside_hash(walk->machine, &threads[0]), *bits = walk->bits;
+/* Tokens that stay inside. */
+static void walk_inside(struct walk *walk, const struct thread *inside) {
+    struct spelling spelling = {&walk->machine->rules->languages[inside->cell].language, inside->lo,
+                                inside->hi, {.n = 1, .frames = walk->machine->n}};
+    struct letter start = {.count = inside->count, .state = inside->state};
+    walk->stack->n = 0;
+    if (!reserve(walk, 1)) return;
+    walk->stack->threads[0] = *inside;
+    walk_letters(walk, &walk->trie->all, &spelling, &start);
+}
+
+/* The inside is the same wherever the string stands and is kept in the cache; tokens that close it
+ * are walked each time. */
+static void walk_language(struct walk *walk, const struct thread *inside,
+                          const struct thread *threads, uint32_t n) {
+    uint64_t state = inside_hash(inside), *bits = walk->bits;
     uint32_t n_words = walk->trie->n_words, count;
     walk->bits = walk->stack->bits;
     if (!mask_cache_get(walk->cache, walk->trie, state, walk->bits, n_words, &count)) {
         memset(walk->bits, 0, n_words * sizeof *walk->bits);
-        walk_inside(walk, &threads[0]);
+        walk_inside(walk, inside);
         count = count_bits(walk->bits, n_words);
         mask_cache_put(walk->cache, walk->trie, state, walk->bits, n_words, count);
     }
@@ -265,27 +271,37 @@ static void walk_language(struct walk *walk, const struct thread *threads, uint3
     walk_tree(walk, &walk->trie->closing, threads, n);
 }
 
-/* Walks each group of threads that read the same once. Returns how many other threads are left at
- * the front. */
+/* A key may also be a declared one that the language does not hold. */
+static void walk_declared(struct walk *walk, const struct thread *thread) {
+    struct thread declared = *thread;
+    declared.state = LANGUAGE_DEAD;
+    if (thread->mode == MODE_KEY_OPEN && thread->lo < thread->hi)
+        walk_tree(walk, &walk->trie->all, &declared, 1);
+}
+
+/* Walks the threads inside languages, those that read alike together. Returns how many others are
+ * left at the front. */
 static uint32_t walk_languages(struct walk *walk, struct thread *threads, uint32_t n) {
-    struct thread group[MACHINE_THREADS];
+    struct thread group[MACHINE_THREADS], inside, other;
     uint32_t left = 0;
-    for (uint32_t i = 0; i < n; i++)
-        if (!in_language(walk->machine, &threads[i])) {
-            struct thread other = threads[i];
-            threads[i] = threads[left];
-            threads[left++] = other;
-        }
+    for (uint32_t i = 0; i < n; i++) {
+        other = threads[i];
+        if (inside_of(walk->machine, &other, &inside)) continue;
+        threads[i] = threads[left];
+        threads[left++] = other;
+    }
     for (uint32_t from = left; from < n;) {
         uint32_t size = 0, rest = from;
-        struct thread first = threads[from];
+        struct thread first, same;
+        inside_of(walk->machine, &threads[from], &first);
         for (uint32_t i = from; i < n; i++) {
-            if (alike(walk->machine, &first, &threads[i])) {
-                group[size++] = threads[i];
-                threads[i] = threads[rest++];
-            }
+            inside_of(walk->machine, &threads[i], &same);
+            if (memcmp(&first, &same, sizeof first) != 0) continue;
+            group[size++] = threads[i];
+            threads[i] = threads[rest++];
         }
-        walk_language(walk, group, size);
+        walk_language(walk, &first, group, size);
+        for (uint32_t i = 0; i < size; i++) walk_declared(walk, &group[i]);
         from = rest;
     }
     return left;

@@ -52,7 +52,8 @@ enum rules_status rules_add_props(struct rules *rules, const struct prop *props,
 
 enum rules_status rules_add_language(struct rules *rules, struct language *language,
                                      const char *key, uint32_t key_len, uint32_t *out) {
-    struct rules_language made = {*language, rules->words.n_bytes, key_len};
+    struct rules_language made = {
+        .language = *language, .key = rules->words.n_bytes, .key_len = key_len};
     *language = (struct language){0};
     if (!vector_reserve((void **)&rules->languages, &rules->cap_languages, rules->n_languages + 1,
                         sizeof *rules->languages) ||
@@ -69,7 +70,7 @@ enum rules_status rules_add_language(struct rules *rules, struct language *langu
 uint32_t rules_find_language(const struct rules *rules, const char *key, uint32_t key_len) {
     for (uint32_t i = rules->n_languages; i-- > 0;) {
         const struct rules_language *at = &rules->languages[i];
-        if (at->key_len == key_len && memcmp(rules->words.bytes + at->key, key, key_len) == 0)
+        if (at->key_len == key_len && key_len && memcmp(rules->words.bytes + at->key, key, key_len) == 0)
             return i;
     }
     return RULES_NONE;
@@ -143,14 +144,52 @@ static uint32_t member_length(const struct rules *rules, const struct prop *prop
     return rules_sum(prop->key_len + (rules->spaced ? 2 : 1), rules->nodes[prop->node].shortest);
 }
 
+static uint32_t kind_field(const struct rules *rules, const struct cell_object *object, uint32_t i,
+                           uint32_t field) {
+    return rules->refs[object->kinds + KIND_FIELDS * i + field];
+}
+
+/* Bytes that suffice for any member that may be added, and how tall the tallest one is. */
+static uint32_t spare_member(const struct rules *rules, const struct cell_object *object,
+                             uint16_t *height) {
+    uint32_t most = 0, key = rules->spaced ? 6 : 5; /* a further key of two characters */
+    for (uint32_t i = 0; i < object->n_props; i++) {
+        const struct prop *prop = &rules->props[object->props + i];
+        uint32_t length = prop->required ? RULES_INFINITE : member_length(rules, prop);
+        if (length == RULES_INFINITE) continue;
+        *height = tallest(*height, rules, prop->node);
+        if (length > most) most = length;
+    }
+    for (uint32_t i = 0; i <= object->n_kinds; i++) {
+        uint32_t node = i ? kind_field(rules, object, i - 1, KIND_NODE) : object->additional;
+        uint32_t length = node == RULES_NONE ? RULES_INFINITE
+                                             : rules_sum(key, rules->nodes[node].shortest);
+        if (length == RULES_INFINITE) continue;
+        *height = tallest(*height, rules, node);
+        if (length > most) most = length;
+    }
+    return most;
+}
+
+static uint32_t satisfiable_members(const struct rules *rules, const struct cell_object *object);
+
 static void measure_object(const struct rules *rules, struct cell *cell) {
     uint32_t length = 2, comma = rules->spaced ? 2 : 1, members = 0;
     uint16_t height = 0;
-    for (uint32_t i = 0; i < cell->object.n_props; i++) {
-        const struct prop *prop = &rules->props[cell->object.props + i];
+    struct cell_object *object = &cell->object;
+    for (uint32_t i = 0; i < object->n_props; i++) {
+        const struct prop *prop = &rules->props[object->props + i];
         if (!prop->required) continue;
         length = rules_sum(length, rules_sum(members++ ? comma : 0, member_length(rules, prop)));
         height = tallest(height, rules, prop->node);
+    }
+    if (members > object->max || object->min > object->max) length = RULES_INFINITE;
+    if (object->min > members && length != RULES_INFINITE) {
+        uint32_t each = rules_sum(comma, spare_member(rules, object, &height));
+        length = satisfiable_members(rules, object) < object->min
+                     ? RULES_INFINITE
+                     : rules_sum(length, times(object->min - members, each));
+        if (members == 0 && length != RULES_INFINITE) length -= comma;
     }
     cell->shortest = length;
     cell->height = (uint16_t)(height + 1);
@@ -215,6 +254,21 @@ bool rules_measure(struct rules *rules) {
     return false;
 }
 
+/* How many members an object can have, for certain: RULES_INFINITE where keys are without end. */
+static uint32_t satisfiable_members(const struct rules *rules, const struct cell_object *object) {
+    uint32_t members = 0;
+    if (object->additional != RULES_NONE &&
+        rules->nodes[object->additional].shortest != RULES_INFINITE)
+        return RULES_INFINITE;
+    for (uint32_t i = 0; i < object->n_props; i++)
+        members += rules->nodes[rules->props[object->props + i].node].shortest != RULES_INFINITE;
+    for (uint32_t i = 0; i < object->n_kinds; i++)
+        if (kind_field(rules, object, i, KIND_ENDLESS) &&
+            rules->nodes[kind_field(rules, object, i, KIND_NODE)].shortest != RULES_INFINITE)
+            return RULES_INFINITE;
+    return members;
+}
+
 /* ---- pruning ---- */
 
 static bool satisfiable(const struct rules *rules, uint32_t node) {
@@ -228,21 +282,64 @@ static void prune_array(struct rules *rules, struct cell_array *array) {
         if (!satisfiable(rules, rules->refs[array->prefix + i])) array->max = i;
 }
 
-static void prune_object(struct rules *rules, struct cell_object *object) {
-    uint32_t comma = rules->spaced ? 2 : 1, next = object->n_props, rest = 1;
+struct kinds {
+    const struct rules *rules;
+    const struct cell_object *object;
+};
+
+uint32_t rules_kind(const struct rules *rules, const struct cell_object *object, uint32_t label) {
+    for (uint32_t i = 0; i < object->n_kinds; i++)
+        if (kind_field(rules, object, i, KIND_LABEL) == label)
+            return kind_field(rules, object, i, KIND_NODE);
+    return RULES_NONE;
+}
+
+static bool kind_satisfiable(uint32_t label, const void *user) {
+    const struct kinds *kinds = user;
+    return satisfiable(kinds->rules, rules_kind(kinds->rules, kinds->object, label));
+}
+
+/* Which keys further members may have is known only now. */
+static bool prune_further(struct rules *rules, struct cell_object *object) {
+    struct kinds kinds = {rules, object};
     if (!satisfiable(rules, object->additional)) object->additional = RULES_NONE;
+    object->further = object->additional != RULES_NONE;
+    object->further_height = tallest(0, rules, object->additional);
+    if (object->language == RULES_NONE) return true;
+    struct language *language = &rules->languages[object->language].language;
+    if (!language_finish(language, kind_satisfiable, &kinds)) return false;
+    object->further = language->distance[0] != LANGUAGE_INFINITE;
+    for (uint32_t i = 0; i < object->n_kinds; i++) {
+        uint32_t node = kind_field(rules, object, i, KIND_NODE);
+        if (satisfiable(rules, node))
+            object->further_height = tallest(object->further_height, rules, node);
+    }
+    return true;
+}
+
+static bool prune_object(struct rules *rules, struct cell_object *object) {
+    uint32_t comma = rules->spaced ? 2 : 1;
+    struct prop next = {.next_required = object->n_props, .rest = 1};
+    uint16_t height = 0;
+    if (!prune_further(rules, object)) return false;
+    object->spare = spare_member(rules, object, &height);
     for (uint32_t i = object->n_props + 1; i-- > 0;) {
         struct prop *prop = &rules->props[object->props + i];
         if (i < object->n_props) {
             prop->alive = satisfiable(rules, prop->node);
+            next.n_alive += prop->alive;
             if (prop->required) {
-                next = i;
-                rest = rules_sum(rest, rules_sum(comma, member_length(rules, prop)));
+                next.n_required++;
+                next.next_required = i;
+                next.rest = rules_sum(next.rest, rules_sum(comma, member_length(rules, prop)));
             }
         }
-        prop->next_required = next;
-        prop->rest = rest;
+        prop->next_required = next.next_required;
+        prop->n_required = next.n_required;
+        prop->n_alive = next.n_alive;
+        prop->rest = next.rest;
     }
+    return true;
 }
 
 static void set_first(struct node *node, unsigned char byte) {
@@ -268,11 +365,11 @@ static void first_bytes(const struct rules *rules, struct node *node, const stru
     }
 }
 
-void rules_prune(struct rules *rules) {
+bool rules_prune(struct rules *rules) {
     for (uint32_t i = 0; i < rules->n_cells; i++) {
         struct cell *cell = &rules->cells[i];
         if (cell->kind == CELL_ARRAY) prune_array(rules, &cell->array);
-        if (cell->kind == CELL_OBJECT) prune_object(rules, &cell->object);
+        if (cell->kind == CELL_OBJECT && !prune_object(rules, &cell->object)) return false;
     }
     for (uint32_t i = 0; i < rules->n_nodes; i++) {
         struct node *node = &rules->nodes[i];
@@ -284,4 +381,5 @@ void rules_prune(struct rules *rules) {
         }
         node->n_cells = kept;
     }
+    return true;
 }

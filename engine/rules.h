@@ -42,9 +42,16 @@ struct cell_array {
 };
 struct cell_object {
     uint32_t props, n_props; /* props[props..props + n_props], then a sentinel; schema order */
-    uint32_t keys;           /* words: key as JSON text with both the closing quote, value = property */
+    uint32_t keys;           /* words: key as JSON text with the closing quote, value = property */
     uint32_t names;          /* words: decoded keys, value = property; n_props each */
     uint32_t additional;     /* node of further members, RULES_NONE if there are none */
+    uint32_t language;       /* of further members' keys; RULES_NONE: any. Then instead of additional: */
+    uint32_t kinds, n_kinds; /* refs[kinds..]: triples of a key's label, the value's node, and whether
+                                there are such keys without end */
+    uint32_t min, max;       /* members; RULES_INFINITE */
+    uint32_t spare;          /* bytes that suffice for any member that need not be there */
+    uint16_t further_height; /* of the tallest further member */
+    bool further;            /* further members can be satisfied */
 };
 
 struct cell {
@@ -66,6 +73,7 @@ struct prop {
     bool required;
     bool alive;             /* its node can be satisfied */
     uint32_t next_required; /* index of the first required property from here on, or n_props */
+    uint32_t n_required, n_alive; /* from here on */
     uint32_t rest;          /* bytes after a value to complete the object from here on */
 };
 
@@ -137,8 +145,13 @@ void rules_free(struct rules *rules);
 /* Computes what depends on all nodes: lengths, heights, which properties and alternatives can be
  * satisfied at all. False when that takes too long. */
 bool rules_measure(struct rules *rules);
-/* Cuts off what can't be satisfied and fills the derived fields; after rules_measure. */
-void rules_prune(struct rules *rules);
+/* Cuts off what can't be satisfied and fills the derived fields; after rules_measure. False without
+ * memory. */
+bool rules_prune(struct rules *rules);
+enum { KIND_LABEL, KIND_NODE, KIND_ENDLESS, KIND_FIELDS };
+
+/* The node of a further member whose key carries this label; RULES_NONE if there is none. */
+uint32_t rules_kind(const struct rules *rules, const struct cell_object *object, uint32_t label);
 
 /* Bytes of the shortest completion of an array that has `count` items (after a value or "["). */
 uint32_t rules_array_rest(const struct rules *rules, const struct cell_array *array,

@@ -155,3 +155,10 @@ bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
         if (!add_part(schema, &bundle, terms[i], BUNDLE_PARTS, 0)) return false;
     return bundle.dead || expand(schema, &bundle, out);
 }
+
+bool schema_bundle_of(struct schema *schema, uint32_t part, struct bundle *bundle, bool *many) {
+    *bundle = (struct bundle){.types = TYPE_ALL};
+    if (!add_part(schema, bundle, term_of(part, 0), BUNDLE_PARTS, 0)) return false;
+    *many = !bundle->dead && bundle->n_choices > 0;
+    return !*many;
+}

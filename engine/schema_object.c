@@ -76,19 +76,48 @@ static bool add_term(struct schema *schema, uint32_t *terms, uint32_t *n,
     return true;
 }
 
-/* The node of a member: what each part says about this name; name NULL: about any other. */
+/* The subschemas of one part's patternProperties whose pattern the label holds. */
+static bool add_matching(struct schema *schema, const struct schema_keys *keys, uint32_t label,
+                         uint32_t term, uint32_t *terms, uint32_t *n) {
+    const struct json *patterns = schema_get(schema, term_part(term), KW_PATTERN_PROPERTIES);
+    for (uint32_t i = 0; patterns && i < patterns->len; i++) {
+        if (!schema_keys_hold(keys, label, patterns->keys[i].text, patterns->keys[i].len)) continue;
+        if (*n == BUNDLE_PARTS) return schema_fail(schema, RULES_TOO_LARGE);
+        if (!add_term(schema, terms, n, patterns->items[i], term)) return false;
+    }
+    return true;
+}
+
+/* The node of a member: what each part says about this name; name NULL: about one that is not
+ * declared and carries the label. */
 static uint32_t member_node(struct schema *schema, const struct bundle *bundle,
-                            const struct name *name) {
+                            const struct schema_keys *keys, const struct name *name,
+                            uint32_t label) {
     uint32_t terms[BUNDLE_PARTS], n = 0;
     for (uint32_t i = 0; i < bundle->n; i++) {
-        uint32_t part = term_part(bundle->terms[i]);
+        uint32_t part = term_part(bundle->terms[i]), before = n;
         const struct json *value =
             name ? json_get_n(schema_get(schema, part, KW_PROPERTIES), name->text, name->len)
                  : NULL;
-        if (!value) value = schema_get(schema, part, KW_ADDITIONAL_PROPERTIES);
+        if (keys->used && !add_matching(schema, keys, label, bundle->terms[i], terms, &n))
+            return RULES_NONE;
+        if (!value && n == before) value = schema_get(schema, part, KW_ADDITIONAL_PROPERTIES);
+        if (value && n == BUNDLE_PARTS) return schema_fail(schema, RULES_TOO_LARGE), RULES_NONE;
         if (value && !add_term(schema, terms, &n, value, bundle->terms[i])) return RULES_NONE;
     }
     return schema_node(schema, terms, n);
+}
+
+/* Keys that propertyNames rejects have no value at all. */
+static uint32_t property_node(struct schema *schema, const struct bundle *bundle,
+                              const struct schema_keys *keys, const struct name *name) {
+    uint32_t label = 0;
+    if (keys->used) {
+        label = language_label(&keys->language, name->text, name->len);
+        if (label == LANGUAGE_INFINITE || (label & keys->names) != keys->names)
+            return schema_nothing(schema);
+    }
+    return member_node(schema, bundle, keys, name, label);
 }
 
 /* ---- which further members there may be ---- */
@@ -112,31 +141,83 @@ static bool is_closed(const struct schema *schema, const struct bundle *bundle) 
     return object;
 }
 
+/* A closed object's undeclared member must match a pattern that declares it. */
+static bool declared_by_pattern(const struct schema *schema, const struct bundle *bundle,
+                                const struct schema_keys *keys, uint32_t label) {
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        const struct json *patterns =
+            schema_get(schema, term_part(bundle->terms[i]), KW_PATTERN_PROPERTIES);
+        if (bundle->terms[i] & TERM_EXTRA) continue;
+        for (uint32_t k = 0; patterns && k < patterns->len; k++)
+            if (schema_keys_hold(keys, label, patterns->keys[k].text, patterns->keys[k].len))
+                return true;
+    }
+    return false;
+}
+
+static bool same_label(uint32_t label, const void *user) {
+    return label == *(const uint32_t *)user;
+}
+
+enum { MAX_KINDS = 64 };
+
+/* Every label that keys can carry, with the node of its members. */
+static bool add_kinds(struct schema *schema, const struct bundle *bundle,
+                      const struct schema_keys *keys, bool closed, struct cell_object *object) {
+    uint32_t kinds[MAX_KINDS * KIND_FIELDS], n = 0;
+    for (uint32_t state = 0; state < keys->language.n_states; state++) {
+        uint32_t label = keys->language.labels[state], i = 0;
+        while (i < n && kinds[i * KIND_FIELDS + KIND_LABEL] != label) i++;
+        if (i < n || (label & keys->names) != keys->names) continue;
+        if (closed && !declared_by_pattern(schema, bundle, keys, label)) continue;
+        if (n == MAX_KINDS) return schema_fail(schema, RULES_TOO_LARGE);
+        kinds[n * KIND_FIELDS + KIND_LABEL] = label;
+        kinds[n * KIND_FIELDS + KIND_NODE] = member_node(schema, bundle, keys, NULL, label);
+        if (kinds[n * KIND_FIELDS + KIND_NODE] == RULES_NONE) return false;
+        kinds[n++ * KIND_FIELDS + KIND_ENDLESS] =
+            object->min > 0 && language_endless(&keys->language, same_label, &label);
+    }
+    object->n_kinds = n;
+    enum rules_status status = rules_add_refs(schema->rules, kinds, n * KIND_FIELDS, &object->kinds);
+    return status == RULES_OK || schema_fail(schema, status);
+}
+
+static bool add_further(struct schema *schema, const struct bundle *bundle,
+                        struct schema_keys *keys, bool closed, struct cell_object *object) {
+    object->language = RULES_NONE;
+    object->additional = RULES_NONE;
+    if (keys->used) {
+        if (!add_kinds(schema, bundle, keys, closed, object)) return false;
+        enum rules_status status =
+            rules_add_language(schema->rules, &keys->language, "", 0, &object->language);
+        return status == RULES_OK || schema_fail(schema, status);
+    }
+    if (closed) return true;
+    object->additional = member_node(schema, bundle, keys, NULL, 0);
+    return object->additional != RULES_NONE;
+}
+
 /* ---- keywords not honoured yet, where they would matter ---- */
 
-static bool refuse(struct schema *schema, const struct bundle *bundle, enum schema_keyword keyword) {
+static bool refuse(struct schema *schema, const struct bundle *bundle, enum schema_keyword keyword,
+                   const char *reason) {
     for (uint32_t i = 0; i < bundle->n; i++) {
         const struct json *value = schema_get(schema, term_part(bundle->terms[i]), keyword);
         if (!value || value->type == JSON_TRUE || (value->type == JSON_OBJECT && !value->len))
             continue;
-        return schema_refuse(schema, term_part(bundle->terms[i]), keyword, "unsupported keyword");
+        return schema_refuse(schema, term_part(bundle->terms[i]), keyword, reason);
     }
     return true;
 }
 
 static bool refuse_unsupported(struct schema *schema, const struct bundle *bundle,
-                               const struct cell_object *object, uint32_t n_required) {
-    static const uint8_t refused[] = {KW_PATTERN_PROPERTIES, KW_PROPERTY_NAMES, KW_DEPENDENCIES,
-                                      KW_DEPENDENT_REQUIRED, KW_DEPENDENT_SCHEMAS,
-                                      KW_UNEVALUATED_PROPERTIES};
+                               const struct cell_object *object) {
+    static const uint8_t refused[] = {KW_DEPENDENCIES, KW_DEPENDENT_REQUIRED,
+                                      KW_DEPENDENT_SCHEMAS, KW_UNEVALUATED_PROPERTIES};
     for (size_t i = 0; i < sizeof refused; i++)
-        if (!refuse(schema, bundle, refused[i])) return false;
-    if (schema_max_of(schema, bundle, KW_MIN_PROPERTIES) > n_required &&
-        !refuse(schema, bundle, KW_MIN_PROPERTIES))
-        return false;
-    uint32_t most = schema_min_of(schema, bundle, KW_MAX_PROPERTIES);
-    bool bounded = object->additional == RULES_NONE && object->n_props <= most;
-    return bounded || refuse(schema, bundle, KW_MAX_PROPERTIES);
+        if (!refuse(schema, bundle, refused[i], "unsupported keyword")) return false;
+    return object->min <= object->n_props + 200 || /* further keys are remembered one by one */
+           refuse(schema, bundle, KW_MIN_PROPERTIES, "too many members");
 }
 
 /* ---- the cell ---- */
@@ -173,25 +254,26 @@ static bool add_key_lists(struct schema *schema, const struct names *names, cons
 }
 
 static bool fill_object(struct schema *schema, const struct bundle *bundle, struct names *names,
-                        struct prop *props, uint32_t *kept, struct cell_object *object) {
+                        struct schema_keys *keys, struct prop *props, uint32_t *kept,
+                        struct cell_object *object) {
     bool closed = is_closed(schema, bundle);
-    uint32_t n = 0, n_required = 0;
+    uint32_t n = 0;
+    object->min = schema_max_of(schema, bundle, KW_MIN_PROPERTIES);
+    object->max = schema_min_of(schema, bundle, KW_MAX_PROPERTIES);
     for (uint32_t i = 0; i < names->n; i++) {
         const struct name *name = &names->list[i];
         if (closed && !name->declared && !name->required) continue;
         struct prop prop = {.required = name->required};
         prop.node = closed && !name->declared ? schema_nothing(schema)
-                                              : member_node(schema, bundle, name);
+                                              : property_node(schema, bundle, keys, name);
         if (prop.node == RULES_NONE || !add_key(schema, name, &prop)) return false;
-        n_required += prop.required;
         kept[n] = i;
         props[n++] = prop;
     }
     props[n] = (struct prop){.node = RULES_NONE};
     object->n_props = n;
-    object->additional = closed ? RULES_NONE : member_node(schema, bundle, NULL);
-    if (!closed && object->additional == RULES_NONE) return false;
-    if (!refuse_unsupported(schema, bundle, object, n_required)) return false;
+    if (!refuse_unsupported(schema, bundle, object)) return false;
+    if (!add_further(schema, bundle, keys, closed, object)) return false;
     enum rules_status status = rules_add_props(schema->rules, props, n + 1, &object->props);
     if (status != RULES_OK) return schema_fail(schema, status);
     return add_key_lists(schema, names, kept, object);
@@ -199,16 +281,19 @@ static bool fill_object(struct schema *schema, const struct bundle *bundle, stru
 
 bool schema_object(struct schema *schema, const struct bundle *bundle, struct cell *cell) {
     struct names names = {0};
+    struct schema_keys keys = {.used = false};
     *cell = (struct cell){.kind = CELL_OBJECT};
-    bool done = collect_names(schema, bundle, &names);
+    bool done = collect_names(schema, bundle, &names) && schema_keys_build(schema, bundle, &keys);
     if (done) {
         struct prop *props = malloc((names.n + 1) * sizeof *props);
         uint32_t *kept = malloc((names.n + 1) * sizeof *kept);
-        done = props && kept ? fill_object(schema, bundle, &names, props, kept, &cell->object)
-                             : schema_fail(schema, RULES_MEMORY);
+        done = props && kept
+                   ? fill_object(schema, bundle, &names, &keys, props, kept, &cell->object)
+                   : schema_fail(schema, RULES_MEMORY);
         free(props);
         free(kept);
     }
+    schema_keys_free(&keys);
     names_free(&names);
     return done;
 }

@@ -161,9 +161,28 @@ struct alternatives { /* what a conjunction's node will consist of */
 bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
                    struct alternatives *out);
 
+/* The one bundle of a subschema without alternatives: false, and *many set, if there are several. */
+bool schema_bundle_of(struct schema *schema, uint32_t part, struct bundle *bundle, bool *many);
+
 /* ---- schema_cell.c, schema_object.c ---- */
 bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alternatives *out);
 bool schema_string(struct schema *schema, const struct bundle *bundle, struct cell *cell);
+struct schema_sources { /* patterns and where they stand */
+    const char *text[LANGUAGE_PATTERNS];
+    uint32_t len[LANGUAGE_PATTERNS];
+    uint32_t part[LANGUAGE_PATTERNS];
+    uint8_t keyword[LANGUAGE_PATTERNS];
+    uint32_t n;
+    uint32_t from; /* repetitions are looked for from here on */
+};
+bool schema_add_source(struct schema *schema, struct schema_sources *sources, uint32_t part,
+                       enum schema_keyword keyword, const char *text, uint32_t len);
+/* Those of `pattern` and `format`; lowers *max to what the formats need. */
+bool schema_collect_sources(struct schema *schema, const struct bundle *bundle,
+                            struct schema_sources *sources, uint32_t *max);
+/* Compiles all sources and builds their product; not finished yet. */
+bool schema_build_language(struct schema *schema, const struct schema_sources *sources,
+                           const struct language_length *length, struct language *language);
 bool schema_array(struct schema *schema, const struct bundle *bundle, struct cell *cell);
 bool schema_object(struct schema *schema, const struct bundle *bundle, struct cell *cell);
 bool schema_add_cell(struct schema *schema, struct alternatives *out, const struct cell *cell);
@@ -178,9 +197,24 @@ uint32_t schema_min_of(const struct schema *schema, const struct bundle *bundle,
 /* ---- schema_string.c ---- */
 /* The pattern for a format, or NULL if it is unknown (no constraint); lowers *max to the format's. */
 const char *schema_format(const struct json *name, uint32_t *max);
-/* Reports a pattern that can't be used. Returns false. */
-bool schema_pattern_failed(struct schema *schema, uint32_t part, enum schema_keyword keyword,
-                           enum pattern_result result, const char *what);
+
+/* ---- schema_keys.c ---- */
+/* What patternProperties and propertyNames say of keys, as one automaton. */
+struct schema_keys {
+    bool used; /* they say something */
+    struct language language;
+    struct {
+        const char *text;
+        uint32_t len;
+    } patterns[LANGUAGE_PATTERNS]; /* of patternProperties; bit i of a label */
+    uint32_t n_patterns;
+    uint32_t names; /* label bits that every key must carry */
+};
+
+bool schema_keys_build(struct schema *schema, const struct bundle *bundle, struct schema_keys *keys);
+/* Does a label say that this pattern holds? */
+bool schema_keys_hold(const struct schema_keys *keys, uint32_t label, const char *text, uint32_t len);
+void schema_keys_free(struct schema_keys *keys);
 
 /* ---- schema_instance.c ---- */
 enum schema_verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };

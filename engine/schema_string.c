@@ -61,19 +61,11 @@ const char *schema_format(const struct json *name, uint32_t *max) {
 
 /* ---- the patterns of a bundle ---- */
 
-struct sources { /* the patterns and where they stand */
-    const char *text[LANGUAGE_PATTERNS];
-    uint32_t len[LANGUAGE_PATTERNS];
-    uint32_t part[LANGUAGE_PATTERNS];
-    uint8_t keyword[LANGUAGE_PATTERNS];
-    uint32_t n;
-};
-
-static bool add_source(struct schema *schema, struct sources *sources, uint32_t part,
+bool schema_add_source(struct schema *schema, struct schema_sources *sources, uint32_t part,
                        enum schema_keyword keyword, const char *text, uint32_t len) {
-    for (uint32_t i = 0; i < sources->n; i++)
+    for (uint32_t i = sources->from; i < sources->n; i++)
         if (sources->len[i] == len && memcmp(sources->text[i], text, len) == 0) return true;
-    if (sources->n >= LANGUAGE_PATTERNS / 2) return schema_fail(schema, RULES_TOO_LARGE);
+    if (sources->n >= LANGUAGE_PATTERNS - 4) return schema_fail(schema, RULES_TOO_LARGE);
     sources->text[sources->n] = text;
     sources->len[sources->n] = len;
     sources->part[sources->n] = part;
@@ -81,23 +73,25 @@ static bool add_source(struct schema *schema, struct sources *sources, uint32_t 
     return true;
 }
 
-static bool collect(struct schema *schema, const struct bundle *bundle, struct sources *sources,
-                    uint32_t *max) {
+bool schema_collect_sources(struct schema *schema, const struct bundle *bundle,
+                            struct schema_sources *sources, uint32_t *max) {
     for (uint32_t i = 0; i < bundle->n; i++) {
         uint32_t part = term_part(bundle->terms[i]);
         const struct json *pattern = schema_get(schema, part, KW_PATTERN);
         const struct json *name = schema_get(schema, part, KW_FORMAT);
-        const char *format = name && !(bundle->terms[i] & TERM_EXTRA) ? schema_format(name, max) : NULL;
-        if (pattern && !add_source(schema, sources, part, KW_PATTERN, pattern->text, pattern->len))
+        const char *format =
+            name && !(bundle->terms[i] & TERM_EXTRA) ? schema_format(name, max) : NULL;
+        if (pattern && !schema_add_source(schema, sources, part, KW_PATTERN, pattern->text,
+                                          pattern->len))
             return false;
-        if (format &&
-            !add_source(schema, sources, part, KW_FORMAT, format, (uint32_t)strlen(format)))
+        if (format && !schema_add_source(schema, sources, part, KW_FORMAT, format,
+                                         (uint32_t)strlen(format)))
             return false;
     }
     return true;
 }
 
-bool schema_pattern_failed(struct schema *schema, uint32_t part, enum schema_keyword keyword,
+static bool pattern_failed(struct schema *schema, uint32_t part, enum schema_keyword keyword,
                            enum pattern_result result, const char *what) {
     if (result == PATTERN_MEMORY) return schema_fail(schema, RULES_MEMORY);
     if (result != PATTERN_SYNTAX) return schema_refuse(schema, part, keyword, what);
@@ -106,45 +100,50 @@ bool schema_pattern_failed(struct schema *schema, uint32_t part, enum schema_key
     return error_at(schema->error, ERROR_INVALID_PARAMS, path, "not a regular expression: %s", what);
 }
 
-static bool all_hold(uint32_t label, const void *user) {
-    return label == *(const uint32_t *)user;
-}
-
-static bool build(struct schema *schema, const struct sources *sources,
-                  const struct language_length *length, struct language *language) {
+bool schema_build_language(struct schema *schema, const struct schema_sources *sources,
+                           const struct language_length *length, struct language *language) {
     struct pattern_pool pool = {0};
     struct pattern patterns[LANGUAGE_PATTERNS];
     const char *what = "";
     enum pattern_result result = PATTERN_OK;
-    uint32_t i = 0, all = (1u << sources->n) - 1;
-    for (; i < sources->n; i++) {
+    uint32_t i = 0;
+    for (; i < sources->n && result == PATTERN_OK; i++)
         result = pattern_compile(&pool, sources->text[i], sources->len[i], &patterns[i], &what);
-        if (result != PATTERN_OK) break;
-    }
     if (result == PATTERN_OK) {
-        i = 0;
         what = length ? "a length beside a pattern with gaps" : "the pattern needs too many states";
         result = language_build(language, &pool, patterns, sources->n, length);
     }
-    if (result == PATTERN_OK && !language_finish(language, all_hold, &all)) result = PATTERN_MEMORY;
     pattern_pool_free(&pool);
     if (result == PATTERN_OK) return true;
+    i = i ? i - 1 : 0;
+    return pattern_failed(schema, sources->part[i], sources->keyword[i], result, what);
+}
+
+static bool all_hold(uint32_t label, const void *user) {
+    return label == *(const uint32_t *)user;
+}
+
+static bool build(struct schema *schema, const struct schema_sources *sources,
+                  const struct language_length *length, struct language *language) {
+    uint32_t all = (1u << sources->n) - 1;
+    if (!schema_build_language(schema, sources, length, language)) return false;
+    if (language_finish(language, all_hold, &all)) return true;
     language_free(language);
-    return schema_pattern_failed(schema, sources->part[i], sources->keyword[i], result, what);
+    return schema_fail(schema, RULES_MEMORY);
 }
 
 /* What the language is made from: the patterns, and the length if it is part of the states. */
-static bool make_key(struct schema *schema, const struct sources *sources,
+static bool make_key(struct schema *schema, const struct schema_sources *sources,
                      const struct cell_string *string, bool counted) {
     schema->text.len = 0;
     for (uint32_t i = 0; i < sources->n; i++)
-        buf_add(&schema->text, sources->text[i], sources->len[i] + 0),
+        buf_add(&schema->text, sources->text[i], sources->len[i]),
             buf_add(&schema->text, "\xFF", 1);
     if (counted) buf_printf(&schema->text, "%u,%u", string->min, string->max);
     return !schema->text.failed || schema_fail(schema, RULES_MEMORY);
 }
 
-static bool find_or_build(struct schema *schema, const struct sources *sources,
+static bool find_or_build(struct schema *schema, const struct schema_sources *sources,
                           struct cell_string *string, bool counted) {
     struct language language = {0};
     struct language_length length = {string->min, string->max};
@@ -160,12 +159,12 @@ static bool find_or_build(struct schema *schema, const struct sources *sources,
 
 /* A length is counted beside the automaton if that is exact, else within it. */
 bool schema_string(struct schema *schema, const struct bundle *bundle, struct cell *cell) {
-    struct sources sources = {.n = 0};
+    struct schema_sources sources = {.n = 0};
     *cell = (struct cell){.kind = CELL_STRING, .string = {.language = RULES_NONE}};
     struct cell_string *string = &cell->string;
     string->min = schema_max_of(schema, bundle, KW_MIN_LENGTH);
     string->max = schema_min_of(schema, bundle, KW_MAX_LENGTH);
-    if (!collect(schema, bundle, &sources, &string->max)) return false;
+    if (!schema_collect_sources(schema, bundle, &sources, &string->max)) return false;
     if (sources.n == 0) return true;
     if (!find_or_build(schema, &sources, string, false)) return false;
     const struct language *language = &schema->rules->languages[string->language].language;

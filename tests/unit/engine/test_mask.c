@@ -87,7 +87,7 @@ static void walk(struct model *model, struct matcher *matcher, struct buf *text,
     }
     uint32_t shortest = matcher_shortest(matcher);
     size_t n = matcher_closing(matcher, closing, sizeof closing);
-    if (shortest < sizeof closing) ck_assert_msg(n == shortest, "%zu for %u after %s", n, shortest, text->bytes);
+    if (shortest < sizeof closing) ck_assert_msg(n <= shortest && (n || !shortest), "%zu for %u after %s", n, shortest, text->bytes);
     ck_assert(matcher_accept(matcher, closing, n));
     buf_add(text, closing, n);
     ck_assert(matcher_may_end(matcher));

@@ -1,0 +1,179 @@
+/* Keys of members that are not declared: any string that is neither a declared name nor used
+ * before, and that the object's patterns sort into a kind of member. */
+#include <string.h>
+
+#include "base/utf8.h"
+#include "engine/hash.h"
+#include "engine/machine.h"
+
+enum { SEARCH_STEPS = 4096 };
+
+static const struct language *language_of(const struct machine *machine,
+                                          const struct thread *thread) {
+    uint32_t language = machine_object_of(machine, &machine->frames[thread->frame])->language;
+    return language == RULES_NONE ? NULL : &machine->rules->languages[language].language;
+}
+
+void machine_start_open_key(const struct machine *machine, struct thread *thread) {
+    const struct cell_object *object =
+        machine_object_of(machine, &machine->frames[thread->frame]);
+    *thread = (struct thread){.frame = thread->frame,
+                              .lo = object->names,
+                              .hi = object->names + object->n_props,
+                              .mode = MODE_KEY_OPEN};
+}
+
+/* Follows the declared names with a character. */
+static void narrow_names(const struct machine *machine, struct thread *thread, uint32_t character) {
+    char bytes[4];
+    size_t n = utf8_encode(character, bytes);
+    for (size_t i = 0; i < n && thread->lo < thread->hi; i++) {
+        if (words_narrow(&machine->rules->words, &thread->lo, &thread->hi, thread->pos,
+                         (unsigned char)bytes[i]))
+            thread->pos++;
+        else
+            thread->lo = thread->hi;
+    }
+    if (thread->lo >= thread->hi) thread->lo = thread->hi = thread->pos = 0;
+}
+
+static void add_character(const struct machine *machine, struct thread *thread,
+                          uint32_t character) {
+    thread->hash = hash_mix(thread->hash + 1, character);
+    narrow_names(machine, thread, character);
+}
+
+/* The declared name that the key is, RULES_NONE if it is none. */
+static uint32_t declared_name(const struct machine *machine, const struct thread *thread) {
+    const struct word *word = &machine->rules->words.list[thread->lo];
+    return thread->lo < thread->hi && word->len == thread->pos ? word->value : RULES_NONE;
+}
+
+static bool was_seen(const struct machine *machine, const struct thread *thread) {
+    for (uint32_t seen = machine->frames[thread->frame].seen; seen;
+         seen = machine->frames[seen].parent)
+        if (machine->frames[seen].hash == thread->hash) return true;
+    return false;
+}
+
+static bool usable(const struct machine *machine, const struct thread *thread) {
+    return declared_name(machine, thread) == RULES_NONE && !was_seen(machine, thread);
+}
+
+/* ---- languages with an end ---- */
+
+/* Does the key have an ending, in plain ASCII, that is not used up? Where there are endings without
+ * end there is one. */
+static bool search(const struct machine *machine, const struct language *language,
+                   const struct thread *thread, uint32_t *steps) {
+    const uint16_t *next = language->next + (size_t)thread->state * language->n_classes;
+    if (language->words[thread->state] == LANGUAGE_PLENTY) return true;
+    if (language->wanted[thread->state] && usable(machine, thread)) return true;
+    for (unsigned c = 0x20; c < 0x7F && language->most[thread->state] > 0; c++) {
+        struct thread after = *thread;
+        if (c == '"' || c == '\\' || language->ascii[c] == LANGUAGE_NO_CLASS) continue;
+        after.state = next[language->ascii[c]];
+        if (after.state == LANGUAGE_DEAD) continue;
+        if (++*steps > SEARCH_STEPS) return false;
+        add_character(machine, &after, c);
+        if (search(machine, language, &after, steps)) return true;
+    }
+    return false;
+}
+
+static bool key_left(const struct machine *machine, const struct thread *thread) {
+    const struct language *language = language_of(machine, thread);
+    uint32_t steps = 0;
+    if (!language || language->words[thread->state] == LANGUAGE_PLENTY) return true;
+    if (language->most[thread->state] > 256) return false; /* bounds the recursion */
+    return search(machine, language, thread, &steps);
+}
+
+bool machine_key_left(const struct machine *machine, const struct frame *frame) {
+    struct thread thread = {.frame = (uint32_t)(frame - machine->frames)};
+    machine_start_open_key(machine, &thread);
+    return key_left(machine, &thread);
+}
+
+/* ---- the step ---- */
+
+static bool key_done(struct machine *machine, struct thread *thread) {
+    const struct frame *frame = &machine->frames[thread->frame];
+    const struct cell_object *object = machine_object_of(machine, frame);
+    const struct language *language = language_of(machine, thread);
+    uint32_t index = object->n_props, node = object->additional;
+    uint32_t name = declared_name(machine, thread);
+    if (name != RULES_NONE) return machine_property_done(machine, thread, name);
+    if (was_seen(machine, thread)) return false;
+    if (language) {
+        if (!language->wanted[thread->state]) return false;
+        node = rules_kind(machine->rules, object, language->labels[thread->state]);
+    }
+    struct frame seen = {.parent = frame->seen, .hash = thread->hash, .kind = FRAME_SEEN};
+    uint32_t made = machine_new_frame(machine, seen);
+    return made && machine_key_done(machine, thread, index, node, made);
+}
+
+/* May the key so far still become one of the declared that may come now? */
+static bool declared_left(const struct machine *machine, const struct thread *thread) {
+    const struct frame *frame = &machine->frames[thread->frame];
+    for (uint32_t i = thread->lo; i < thread->hi; i++)
+        if (machine_property(machine, frame, machine->rules->words.list[i].value)) return true;
+    return false;
+}
+
+/* Inside a language the state is LANGUAGE_DEAD once only declared names are left. */
+static bool follow_language(const struct machine *machine, const struct language *language,
+                            struct thread *thread, unsigned char byte) {
+    static const struct language_length any = {0, LANGUAGE_INFINITE};
+    struct thread before = *thread;
+    bool further = thread->state != LANGUAGE_DEAD;
+    bool finite = further && language->words[thread->state] != LANGUAGE_PLENTY;
+    enum quoted_event event = further ? machine_spell(language, thread, byte, &any) : QUOTED_DEAD;
+    if (event == QUOTED_MORE && finite) event = QUOTED_DEAD;
+    if (event == QUOTED_CHAR) {
+        add_character(machine, thread, thread->acc);
+        thread->acc = 0;
+        if (key_left(machine, thread)) return true;
+    }
+    if (event == QUOTED_MORE) return true;
+    *thread = before; /* not a further member's: a declared one? */
+    event = quoted_step(&thread->scan, &thread->acc, byte);
+    if (event != QUOTED_CHAR || before.scan != QUOTED_NORMAL) return false;
+    add_character(machine, thread, thread->acc);
+    thread->acc = 0;
+    thread->state = LANGUAGE_DEAD;
+    return declared_left(machine, thread);
+}
+
+bool machine_open_key(struct machine *machine, struct thread *thread, unsigned char byte) {
+    const struct language *language = language_of(machine, thread);
+    if (thread->scan == QUOTED_NORMAL && byte == '"') {
+        bool dead = language && thread->state == LANGUAGE_DEAD;
+        if (dead && declared_name(machine, thread) == RULES_NONE) return false;
+        return key_done(machine, thread);
+    }
+    if (language) return follow_language(machine, language, thread, byte);
+    enum quoted_event event = quoted_step(&thread->scan, &thread->acc, byte);
+    if (event == QUOTED_CHAR) {
+        add_character(machine, thread, thread->acc);
+        thread->acc = 0;
+    }
+    return event != QUOTED_DEAD;
+}
+
+/* ---- lengths ---- */
+
+/* To after the closing quote. A key that can't be closed as it is takes at least a character more. */
+uint32_t machine_open_key_shortest(const struct machine *machine, const struct thread *thread) {
+    const struct language *language = language_of(machine, thread);
+    const struct frame *frame = &machine->frames[thread->frame];
+    bool stuck = thread->scan == QUOTED_NORMAL && !usable(machine, thread);
+    bool few = frame->count + machine_object_of(machine, frame)->n_props < 90;
+    uint32_t more = !stuck ? 0 : few ? 1 : 2; /* there are more than 90 plain characters */
+    if (language) {
+        if (thread->state == LANGUAGE_DEAD) return RULES_INFINITE;
+        if (language->distance[thread->state] > more) more = language->distance[thread->state];
+    }
+    return rules_sum(more, quoted_distance(thread->scan, thread->acc) + 1);
+}
