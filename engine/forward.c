@@ -15,7 +15,7 @@ struct forward {
     struct rope rope;
     struct attend *attend;
     uint32_t max_rows;
-    size_t thread_scratch;
+    size_t kernel_scratch, thread_scratch; /* bytes a thread: for the kernels; with an output of its own */
     /* Buffers for `cap_rows` rows, grown on demand, given back by forward_trim. Rows first. */
     uint32_t cap_rows;
     struct scratch memory;
@@ -87,6 +87,7 @@ static bool buffers_reserve(struct forward *f, uint32_t rows, struct error *erro
         {&f->activation[2], act},
         {(void **)&f->scratch, sizeof(void *) * threads},
     };
+    pool_quiesce(f->pool); /* a late thread may still read the old buffers */
     scratch_free(&f->memory);
     f->cap_rows = 0;
     if (!scratch_layout(&f->memory, parts, sizeof parts / sizeof *parts, threads * f->thread_scratch))
@@ -98,6 +99,7 @@ static bool buffers_reserve(struct forward *f, uint32_t rows, struct error *erro
 }
 
 void forward_trim(struct forward *f) {
+    pool_quiesce(f->pool); /* a late thread may still read the old buffers */
     scratch_free(&f->memory);
     f->cap_rows = 0;
     attend_trim(f->attend);
@@ -111,7 +113,8 @@ struct forward *forward_new(const struct model *model, const struct kernels *ker
         return NULL;
     }
     *f = (struct forward){.model = model, .kernels = kernels, .kv = kv, .pool = pool, .max_rows = max_rows};
-    f->thread_scratch = (scratch_room(f) + 63) / 64 * 64;
+    f->kernel_scratch = (scratch_room(f) + 63) / 64 * 64;
+    f->thread_scratch = f->kernel_scratch + PRODUCT_REDO_FLOATS * sizeof(float);
     f->attend = attend_new(model, kernels, kv, pool, error);
     if (!f->attend || !rope_init(&f->rope, model, error)) {
         forward_free(f);
@@ -122,6 +125,7 @@ struct forward *forward_new(const struct model *model, const struct kernels *ker
 
 void forward_free(struct forward *f) {
     if (!f) return;
+    pool_quiesce(f->pool); /* a late thread may still read the old buffers */
     scratch_free(&f->memory);
     attend_free(f->attend);
     rope_deinit(&f->rope);
@@ -246,12 +250,12 @@ static void attention_step(struct forward *f) {
                                  {.weight = &l->v, .out = f->v, .ld = kv}};
     each_row(f, attention_input);
     for (size_t i = 0; i < 3; i++) products[i].activation = f->activation[product_slot(weights, i)];
-    product_run(f->kernels, f->pool, products, 3, f->n, f->scratch);
+    product_run(f->kernels, f->pool, products, 3, f->n, f->scratch, f->kernel_scratch);
     each_row(f, rotate_and_store);
     attend_run(f->attend, (uint32_t)(l - m->layers), f->rows, f->n, f->q, f->attended);
     each_row(f, attention_output);
     struct product out = {&l->o, f->activation[0], f->y, m->n_embd};
-    product_run(f->kernels, f->pool, &out, 1, f->n, f->scratch);
+    product_run(f->kernels, f->pool, &out, 1, f->n, f->scratch, f->kernel_scratch);
     each_row(f, add_residual);
 }
 
@@ -262,10 +266,10 @@ static void ffn_step(struct forward *f) {
     each_row(f, ffn_input);
     struct product products[] = {{&l->gate, f->activation[0], f->gate, m->n_ff},
                                  {&l->up, f->activation[product_slot(weights, 1)], f->up, m->n_ff}};
-    product_run(f->kernels, f->pool, products, 2, f->n, f->scratch);
+    product_run(f->kernels, f->pool, products, 2, f->n, f->scratch, f->kernel_scratch);
     each_row(f, ffn_middle);
     struct product down = {&l->down, f->activation[0], f->y, m->n_embd};
-    product_run(f->kernels, f->pool, &down, 1, f->n, f->scratch);
+    product_run(f->kernels, f->pool, &down, 1, f->n, f->scratch, f->kernel_scratch);
     each_row(f, add_residual);
 }
 
@@ -284,7 +288,7 @@ static void output_step(struct forward *f) {
             f->kernels->rms_norm(f->y + r * e, f->x + r * e, m->output_norm, e, m->norm_eps);
         f->kernels->activation_quantize(w->type, f->activation[0], f->y + i * e, e, count, e, 0, count);
         struct product logits = {w, f->activation[0], row->logits, m->n_vocab};
-        product_run(f->kernels, f->pool, &logits, 1, count, f->scratch);
+        product_run(f->kernels, f->pool, &logits, 1, count, f->scratch, f->kernel_scratch);
     }
 }
 

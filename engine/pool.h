@@ -23,4 +23,22 @@ void pool_free(struct pool *pool);
 unsigned pool_threads(const struct pool *pool);
 void pool_run(struct pool *pool, pool_work *work, void *arg, size_t n_pieces);
 
+/* The same for work that may be done twice: when all pieces are taken and one is late (its thread lost
+ * its CPU), the caller computes it again instead of waiting. `compute` writes to memory of its
+ * thread alone; whoever is first then commits it to the output, the other's work is dropped. A
+ * late thread may still be reading when the region is long over: compute must touch only *job, which is
+ * copied, and memory that lives until pool_quiesce; what it then computes is dropped. Legal because
+ * the same piece gives the same bits on any thread. */
+struct pool_redo {
+    void (*compute)(const void *job, size_t piece, unsigned thread);
+    void (*commit)(const void *job, size_t piece, unsigned thread);
+    const void *job; /* at most POOL_JOB_BYTES */
+    size_t job_bytes;
+};
+enum { POOL_JOB_BYTES = 512, POOL_REDO_PIECES = 512 };
+void pool_run_redo(struct pool *pool, const struct pool_redo *redo, size_t n_pieces);
+
+/* Waits until no thread is inside a piece: before memory that `compute` reads is freed. */
+void pool_quiesce(struct pool *pool);
+
 #endif

@@ -17,9 +17,13 @@ struct product {
     size_t ld;
 };
 
-/* Computes up to 4 products over the same m rows in one go. scratch: one buffer a thread. */
+enum { PRODUCT_REDO_FLOATS = 16384 };
+
+/* Computes up to 4 products over the same m rows in one go. scratch: one buffer a thread, of
+ * scratch_bytes (a multiple of 64, what the kernels want) + PRODUCT_REDO_FLOATS floats; it and the
+ * activations live until pool_quiesce. */
 void product_run(const struct kernels *kernels, struct pool *pool, const struct product *products,
-                 size_t n_products, size_t m, void *const *scratch);
+                 size_t n_products, size_t m, void *const *scratch, size_t scratch_bytes);
 
 /* Which activation serves weight w: the first weight of the same format (their rows are quantised alike). */
 size_t product_slot(const struct weight *const *weights, size_t w);

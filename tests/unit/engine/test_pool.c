@@ -36,6 +36,58 @@ START_TEST(each_piece_once) {
 }
 END_TEST
 
+/* ---- work that may be redone ---- */
+
+struct redo_job {
+    int *own;      /* [threads] a thread's own memory */
+    int *out;      /* [PIECES] */
+    int salt;
+    bool late;     /* workers lose their CPU now and then */
+};
+
+static void redo_compute(const void *job, size_t piece, unsigned thread) {
+    const struct redo_job *j = job;
+    if (j->late && thread && piece % 5 == 0) nanosleep(&(struct timespec){0, 20000000}, NULL);
+    j->own[thread] = j->salt * 1000 + (int)piece;
+}
+
+static void redo_commit(const void *job, size_t piece, unsigned thread) {
+    const struct redo_job *j = job;
+    j->out[piece] = j->own[thread];
+}
+
+static double seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+START_TEST(late_pieces_are_done_again) {
+    struct error error = {0};
+    int own[6], out[PIECES];
+    struct pool *pool = pool_new((unsigned)_i, &error);
+    for (int late = 0; late < 2; late++) {
+        double start = seconds();
+        int rounds = late ? 40 : 3000;
+        for (int round = 1; round <= rounds; round++) {
+            struct redo_job job = {own, out, late * 10000 + round, late};
+            struct pool_redo redo = {redo_compute, redo_commit, &job, sizeof job};
+            size_t n = (size_t)(round % PIECES) + 1;
+            pool_run_redo(pool, &redo, n);
+            for (size_t p = 0; p < n; p++) ck_assert_int_eq(out[p], job.salt * 1000 + (int)p);
+        }
+#if !defined(__SANITIZE_THREAD__)
+        /* Waiting for each sleeper would take 20 ms a round. */
+        if (late) ck_assert_double_lt((seconds() - start) / rounds, 0.015);
+#else
+        (void)start;
+#endif
+    }
+    pool_quiesce(pool); /* `own` goes out of scope */
+    pool_free(pool);
+}
+END_TEST
+
 START_TEST(idle_pool_uses_no_time) {
     struct error error = {0};
     struct region region = {0};
@@ -56,6 +108,7 @@ int main(void) {
     TCase *tcase = tcase_create("pool");
     tcase_set_timeout(tcase, 60);
     tcase_add_loop_test(tcase, each_piece_once, 1, 6);
+    tcase_add_loop_test(tcase, late_pieces_are_done_again, 1, 6);
     tcase_add_test(tcase, idle_pool_uses_no_time);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
