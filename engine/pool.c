@@ -73,10 +73,9 @@ static void futex_wake_all(_Atomic uint32_t *word) {
 static bool job_snapshot(struct pool *pool, uint64_t epoch, uint64_t *words, redo_step **compute,
                          redo_step **commit) {
     for (size_t i = 0; i < POOL_JOB_BYTES / 8; i++)
-        words[i] = atomic_load_explicit(&pool->job[i], memory_order_relaxed);
-    *compute = atomic_load_explicit(&pool->compute, memory_order_relaxed);
-    *commit = atomic_load_explicit(&pool->commit, memory_order_relaxed);
-    atomic_thread_fence(memory_order_acquire);
+        words[i] = atomic_load_explicit(&pool->job[i], memory_order_acquire);
+    *compute = atomic_load_explicit(&pool->compute, memory_order_acquire);
+    *commit = atomic_load_explicit(&pool->commit, memory_order_acquire);
     return atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32 == epoch;
 }
 
@@ -148,11 +147,11 @@ static void *worker_main(void *arg) {
 static uint64_t region_prepare(struct pool *pool, pool_work *work, void *arg, size_t n_pieces) {
     uint64_t epoch = (atomic_load_explicit(&pool->ticket, memory_order_relaxed) >> 32) + 1;
     atomic_store(&pool->ticket, epoch << 32 | UINT32_MAX);
-    atomic_thread_fence(memory_order_seq_cst);
-    atomic_store_explicit(&pool->completed, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->work, work, memory_order_relaxed);
-    atomic_store_explicit(&pool->arg, arg, memory_order_relaxed);
-    atomic_store_explicit(&pool->n_pieces, (uint32_t)n_pieces, memory_order_relaxed);
+    /* Release: whoever sees one of these also sees the ticket closed, and drops what it read. */
+    atomic_store_explicit(&pool->completed, 0, memory_order_release);
+    atomic_store_explicit(&pool->work, work, memory_order_release);
+    atomic_store_explicit(&pool->arg, arg, memory_order_release);
+    atomic_store_explicit(&pool->n_pieces, (uint32_t)n_pieces, memory_order_release);
     return epoch + 1;
 }
 
@@ -185,9 +184,9 @@ static void store_redo(struct pool *pool, const struct pool_redo *redo, uint64_t
     uint64_t words[POOL_JOB_BYTES / 8] = {0};
     memcpy(words, redo->job, redo->job_bytes);
     for (size_t i = 0; i < POOL_JOB_BYTES / 8; i++)
-        atomic_store_explicit(&pool->job[i], words[i], memory_order_relaxed);
-    atomic_store_explicit(&pool->compute, redo->compute, memory_order_relaxed);
-    atomic_store_explicit(&pool->commit, redo->commit, memory_order_relaxed);
+        atomic_store_explicit(&pool->job[i], words[i], memory_order_release);
+    atomic_store_explicit(&pool->compute, redo->compute, memory_order_release);
+    atomic_store_explicit(&pool->commit, redo->commit, memory_order_release);
     for (size_t i = 0; i < n_pieces; i++)
         atomic_store_explicit(&pool->state[i], epoch << 2 | PIECE_OPEN, memory_order_relaxed);
 }
