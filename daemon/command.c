@@ -157,7 +157,7 @@ void command_runs(struct command *command) {
 void command_progress(struct command *command, const struct generation_progress *progress) {
     struct buf line = {0};
     command->progress = *progress;
-    notify_progress(&line, command->call->id, command->n_progress++, progress);
+    notify_progress(&line, command->call->id, command->n_progress++, progress, -1);
     conn_send(command->conn, &line, false);
     command->pulse.repeat = PULSE_SECONDS;
     ev_timer_again(command->conn->server->loop, &command->pulse);

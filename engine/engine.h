@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/generation.h"
+#include "base/verdict.h"
 
 struct engine;
 struct generation;
@@ -101,6 +102,14 @@ bool engine_render(const struct engine *engine, struct buf *out, const struct ge
                    struct error *error);
 bool engine_count(const struct engine *engine, uint64_t *tokens, const struct generation_spec *spec,
                   struct error *error);
+
+/* Longer or deeper schemas are refused with 1004. */
+enum { ENGINE_SCHEMA_BYTES = 256 * 1024, ENGINE_SCHEMA_DEPTH = 32 };
+/* What can be done with a schema, or with these tools, whose arguments are closed as in a tool call; the
+ * instance is then the text of a call {"name": .., "arguments": ..}. False: -32602 for a malformed
+ * schema, 1007. free(verdict->unsupported) either way. [any] */
+bool engine_check_schema(const struct engine *engine, struct schema_verdict *verdict,
+                         const struct schema_question *question, struct error *error);
 
 /* --- for benchmarks and evaluation: raw sequences, [engine] --- */
 struct sequence;

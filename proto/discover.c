@@ -52,6 +52,25 @@ static json_t *discover_method(const struct method_spec *spec) {
                      discover_errors(json_object_get(spec->file, "errors")));
 }
 
+/* The contract's errors by name, as components. */
+static json_t *discover_error_table(const json_t *errors) {
+    json_t *table = json_object();
+    size_t i;
+    const json_t *error;
+    json_array_foreach(errors, i, error) {
+        json_t *one = json_pack("{s:O, s:O}", "code", json_object_get(error, "code"), "message",
+                                json_object_get(error, "when"));
+        const json_t *data = json_object_get(error, "data");
+        const char *name = json_string_value(json_object_get(error, "name"));
+        bool added = one && (!data || json_object_set(one, "x-data", (json_t *)data) == 0);
+        if (added && json_object_set_new(table, name, one) == 0) continue;
+        if (!added) json_decref(one);
+        json_decref(table);
+        return NULL;
+    }
+    return table;
+}
+
 static json_t *discover_document(const struct methods *methods, const char *version) {
     json_t *list = json_array();
     for (size_t i = 0; list && i < methods->n; i++) {
@@ -60,9 +79,10 @@ static json_t *discover_document(const struct methods *methods, const char *vers
         list = NULL;
     }
     if (!list) return NULL;
-    return json_pack("{s:s, s:{s:s, s:s}, s:o, s:{s:O}}", "openrpc", "1.3.2", "info", "title",
-                     "plmd", "version", version, "methods", list, "components", "schemas",
-                     methods->components);
+    return json_pack("{s:s, s:{s:s, s:s}, s:o, s:{s:O, s:o}, s:O}", "openrpc", "1.3.2", "info",
+                     "title", "plmd", "version", version, "methods", list, "components", "schemas",
+                     methods->components, "errors", discover_error_table(methods->errors),
+                     "x-notifications", methods->notifications);
 }
 
 static int append(const char *bytes, size_t n, void *out) {

@@ -12,9 +12,10 @@
 
 #include "base/error.h"
 #include "base/generation.h"
+#include "proto/proto.h"
 
 enum {
-    JSON_DEPTH = 64,           /* nesting of arrays and objects */
+    JSON_DEPTH = RPC_NESTING_MAX, /* of arrays and objects */
     JSON_CONTAINERS = 1 << 18, /* arrays and objects of one text: each costs jansson ~250 bytes */
 };
 

@@ -23,6 +23,13 @@ static const struct {
     {"cancel", METHOD_CANCEL},
     {"model.info", METHOD_MODEL_INFO},
     {"rpc.discover", METHOD_RPC_DISCOVER},
+    {"metrics", METHOD_METRICS},
+    {"schema.check", METHOD_SCHEMA_CHECK},
+    {"model.list", METHOD_MODEL_LIST},
+    {"model.unload", METHOD_MODEL_UNLOAD},
+    {"cache.stats", METHOD_CACHE_STATS},
+    {"log.level", METHOD_LOG_LEVEL},
+    {"shutdown", METHOD_SHUTDOWN},
     {"$/cancelRequest", METHOD_CANCEL},
     {"notifications/cancelled", METHOD_CANCEL},
 };
@@ -45,34 +52,47 @@ static void methods_free(struct methods *methods) {
     if (!methods) return;
     for (size_t i = 0; i < methods->n; i++) json_decref((json_t *)methods->specs[i].file);
     json_decref((json_t *)methods->components);
+    json_decref((json_t *)methods->errors);
+    json_decref((json_t *)methods->notifications);
     free(methods);
 }
 
-/* Takes the file over. */
-static void methods_add(struct methods *methods, json_t *file) {
+/* What the files share: schemas and errors. */
+static void methods_add_components(struct methods *methods, json_t *file) {
+    methods->components = json_incref(json_object_get(file, "schemas"));
+    methods->errors = json_incref(json_object_get(file, "errors"));
+    json_decref(file);
+}
+
+/* Takes the file over. False: out of memory. */
+static bool methods_add(struct methods *methods, json_t *file) {
     const char *name = json_string_value(json_object_get(file, "method"));
+    if (json_object_get(file, "notification"))
+        return json_array_append_new((json_t *)methods->notifications, file) == 0;
     if (!name) {
-        methods->components = json_incref(json_object_get(file, "schemas"));
-        json_decref(file);
-        return;
+        methods_add_components(methods, file);
+        return true;
     }
     methods->specs[methods->n++] =
         (struct method_spec){method_of(name), name, file, json_object_get(file, "params"),
                              json_object_get(file, "result")};
+    return true;
 }
 
 static struct methods *methods_load(void) {
     size_t n = 0;
     while (method_files[n]) n++;
     struct methods *methods = calloc(1, sizeof *methods + n * sizeof *methods->specs);
+    if (methods) methods->notifications = json_array();
+    if (methods && !methods->notifications) {
+        free(methods);
+        return NULL;
+    }
     for (size_t i = 0; methods && i < n; i++) {
         json_t *file = json_loads(method_files[i], JSON_REJECT_DUPLICATES, NULL);
-        if (file) {
-            methods_add(methods, file);
-        } else {
-            methods_free(methods);
-            methods = NULL;
-        }
+        if (file && methods_add(methods, file)) continue;
+        methods_free(methods);
+        methods = NULL;
     }
     return methods;
 }

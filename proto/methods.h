@@ -20,6 +20,8 @@ struct method_spec {
 
 struct methods {
     size_t n;
+    const json_t *errors;        /* the contract's table: code, name, when, data */
+    const json_t *notifications; /* the files of what the daemon sends unasked */
     const json_t *components; /* what schemas refer to by "#/components/schemas/NAME" */
     struct method_spec specs[];
 };

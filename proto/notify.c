@@ -59,7 +59,7 @@ void notify_token(struct buf *out, const char *id, const struct generation_chunk
 }
 
 void notify_progress(struct buf *out, const char *id, uint64_t seq,
-                     const struct generation_progress *p) {
+                     const struct generation_progress *p, int64_t eta_ms) {
     buf_printf(out,
                "{\"jsonrpc\":\"2.0\",\"method\":\"progress\",\"params\":{\"id\":%s,\"seq\":%llu,"
                "\"phase\":\"%s\",\"done\":%llu,\"total\":%llu",
@@ -67,5 +67,6 @@ void notify_progress(struct buf *out, const char *id, uint64_t seq,
                (unsigned long long)p->total);
     if (p->phase[0] == 'q')
         buf_printf(out, ",\"queue_position\":%llu", (unsigned long long)p->queue_position);
+    if (eta_ms >= 0) buf_printf(out, ",\"eta_ms\":%lld", (long long)eta_ms);
     buf_add_str(out, "}}\n");
 }

@@ -61,6 +61,7 @@ char *params_id(struct arena *arena, const json_t *id) {
 
 static bool read_cancel(struct params *params) {
     const json_t *id = params_get(params, "id");
+    params->call->connection = params_integer(params, "connection", 0);
     if (!id) id = params_get(params, "requestId");
     params->call->cancel_id = params_id(params->arena, id);
     if (params->call->cancel_id || params->arena->failed) return true;
@@ -77,6 +78,20 @@ static bool read_tokenize(struct params *params) {
 static bool read_detokenize(struct params *params) {
     params->call->tokens =
         params_tokens(params, &params->call->n_tokens, params_get(params, "tokens"));
+    return true;
+}
+
+static bool read_schema_check(struct params *params) {
+    struct schema_question *question = &params->call->question;
+    struct text schema = span_member(params->raw, "schema");
+    if (schema.bytes && params_get(params, "tools"))
+        return path_error(params->error, PATH_MEMBER(PATH_ROOT, "tools"),
+                          "give schema or tools, not both");
+    if (schema.bytes) question->schema = arena_copy(params->arena, schema.bytes, schema.len);
+    question->instance = params_text(params, params_get(params, "instance"));
+    if (!params_tools(params)) return false;
+    question->tools = params->call->spec.tools;
+    question->n_tools = params->call->spec.n_tools;
     return true;
 }
 
@@ -113,6 +128,8 @@ bool params_read(struct params *params) {
     case METHOD_HELLO: call->protocol = params_integer(params, "protocol", 0); return true;
     case METHOD_CANCEL: return read_cancel(params);
     case METHOD_TOKENIZE: return read_tokenize(params);
+    case METHOD_SCHEMA_CHECK: return read_schema_check(params);
+    case METHOD_LOG_LEVEL: call->level = params_text(params, params_get(params, "level")); return true;
     case METHOD_DETOKENIZE: return read_detokenize(params);
     case METHOD_COMPLETE: return read_complete(params);
     case METHOD_TOOL_CALL:

@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "base/generation.h"
+#include "base/verdict.h"
 #include "proto/span.h"
 
 /* ---- framing ---------------------------------------------------------------- */
@@ -17,6 +18,7 @@
 /* Splits a byte stream into lines, holding at most max_line bytes of an unfinished one. */
 struct frames;
 struct frames *frames_new(size_t max_line);
+void frames_limit(struct frames *frames, size_t max_line); /* from now on */
 void frames_free(struct frames *frames);
 enum frame { FRAME_NONE, FRAME_LINE, FRAME_TOO_LONG };
 /* Appends bytes read from the peer. False when memory ran out. */
@@ -31,7 +33,8 @@ size_t frames_pending(const struct frames *frames); /* bytes of an unfinished li
 enum method {
     METHOD_NONE, METHOD_HELLO, METHOD_HEALTH, METHOD_STATS, METHOD_TOOL_CALL, METHOD_CHAT,
     METHOD_COMPLETE, METHOD_TOKENIZE, METHOD_DETOKENIZE, METHOD_COUNT, METHOD_RENDER,
-    METHOD_CANCEL, METHOD_MODEL_INFO, METHOD_RPC_DISCOVER,
+    METHOD_CANCEL, METHOD_MODEL_INFO, METHOD_RPC_DISCOVER, METHOD_METRICS, METHOD_SCHEMA_CHECK,
+    METHOD_MODEL_LIST, METHOD_MODEL_UNLOAD, METHOD_CACHE_STATS, METHOD_LOG_LEVEL, METHOD_SHUTDOWN,
     METHOD_COUNT_ /* how many */
 };
 
@@ -48,12 +51,17 @@ struct rpc_call { /* one request or notification of a line */
                                     deadline_ms * 10^6 relative to now; seed_drawn below */
     bool seed_given, now_given;  /* otherwise the caller sets spec.sampling.seed, spec.now */
     struct text input;           /* tokenize: text */
+    struct schema_question question; /* schema.check */
+    struct text level;           /* log.level */
     const uint32_t *tokens;      /* detokenize */
     size_t n_tokens;
     bool add_special, parse_special;
     char *cancel_id;             /* cancel: JSON text of the id to cancel */
+    int64_t connection;          /* cancel: the number of another connection, 0: this one */
     int64_t protocol;            /* hello: 0 when not given */
 };
+
+enum { RPC_BATCH_MAX = 64, RPC_NESTING_MAX = 64 };
 
 struct rpc_message {
     bool batch;          /* answer with one array */
@@ -89,12 +97,15 @@ void reply_raw(struct buf *out, const char *id, const char *result_json, size_t 
 void reply_generation(struct buf *out, const char *id, const struct generation_result *result,
                       const char *model, const char *call_ids);
 void reply_tokens(struct buf *out, const char *id, const uint32_t *tokens, size_t n);
+void reply_verdict(struct buf *out, const char *id, const struct schema_verdict *verdict);
 void reply_text(struct buf *out, const char *id, const char *member, struct text text); /* {"text": ..} */
 
 /* Notifications, each a whole line (with its '\n') under 64 KiB. A chunk that needs more loses its
  * logprobs (the response has them), then becomes several lines of the same seq, in order. */
 void notify_token(struct buf *out, const char *id, const struct generation_chunk *chunk);
-void notify_progress(struct buf *out, const char *id, uint64_t seq, const struct generation_progress *p);
+/* eta_ms: until the phase is complete; negative: not known. */
+void notify_progress(struct buf *out, const char *id, uint64_t seq, const struct generation_progress *p,
+                     int64_t eta_ms);
 
 /* ---- JSON for clients, beside reading it in place (span.h) ------------------------ */
 

@@ -36,6 +36,31 @@ void reply_text(struct buf *out, const char *id, const char *member, struct text
     buf_add_str(out, "}}");
 }
 
+static void add_unsupported(struct buf *out, const struct error *error) {
+    const struct {
+        const char *name, *value;
+    } members[] = {{"path", error->path}, {"keyword", error->keyword}, {"reason", error->reason}};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        buf_printf(out, "%s\"%s\":", i ? "," : "{", members[i].name);
+        json_quote(out, (struct text){members[i].value, strlen(members[i].value)});
+    }
+    buf_add_char(out, '}');
+}
+
+void reply_verdict(struct buf *out, const char *id, const struct schema_verdict *verdict) {
+    const char *const words[] = {"false", "true"};
+    reply_open(out, id);
+    buf_printf(out, "{\"supported\":%s,\"unsupported\":[", words[!verdict->n_unsupported]);
+    for (size_t i = 0; i < verdict->n_unsupported; i++) {
+        if (i) buf_add_char(out, ',');
+        add_unsupported(out, &verdict->unsupported[i]);
+    }
+    buf_add_char(out, ']');
+    if (verdict->asked) buf_printf(out, ",\"accepts\":%s", words[verdict->accepts]);
+    if (verdict->asked && verdict->judged) buf_printf(out, ",\"valid\":%s", words[verdict->valid]);
+    buf_add_str(out, "}}");
+}
+
 void reply_number(struct buf *out, double value) {
     char digits[48];
     if (!isfinite(value) || fabs(value) > 1e15) value = 0;

@@ -15,8 +15,6 @@
 #include "proto/shape.h"
 #include "proto/span.h"
 
-enum { BATCH_MAX = 64 };
-
 /* Everything that reading one message needs. */
 struct reading {
     const struct methods *methods;
@@ -88,9 +86,9 @@ static bool read_batch(struct reading *reading, json_t *json, struct text raw) {
     size_t n = json_array_size(json);
     message->batch = true;
     if (n == 0) return error_set(&message->error, ERROR_INVALID_REQUEST, "an empty batch");
-    if (n > BATCH_MAX)
+    if (n > RPC_BATCH_MAX)
         return error_set(&message->error, ERROR_INVALID_REQUEST,
-                         "a batch of %zu requests, at most %d are allowed", n, BATCH_MAX);
+                         "a batch of %zu requests, at most %d are allowed", n, RPC_BATCH_MAX);
     message->calls = arena_alloc(reading->arena, n, sizeof *message->calls);
     struct span_walk walk = span_open(raw);
     struct text item;
@@ -149,7 +147,8 @@ enum {
 
 bool rpc_is_light(const char *line, size_t len) {
     static const char *const immediate[] = {
-        "hello", "health", "stats", "cancel", "$/cancelRequest", "notifications/cancelled",
+        "hello",  "health", "stats", "metrics", "rpc.discover", "cancel", "$/cancelRequest",
+        "notifications/cancelled",
     };
     if (len <= LIGHT) return true;
     if (len > PEEK) return false;

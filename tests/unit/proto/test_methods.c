@@ -120,6 +120,49 @@ START_TEST(wrong_results_are_found) {
 }
 END_TEST
 
+static void check_notification(const json_t *file) {
+    const json_t *params = json_object_get(file, "params"), *example, *components = methods_get()->components;
+    const char *name = json_string_value(json_object_get(file, "notification"));
+    struct error error = {0};
+    size_t i;
+    ck_assert_msg(shape_known(params, components, &error), "%s: %s", name, error.message);
+    json_array_foreach(json_object_get(file, "examples"), i, example) ck_assert_msg(
+        shape_check(params, json_object_get(example, "params"), components, PATH_ROOT, &error),
+        "%s: %s", name, error.message);
+}
+
+START_TEST(notifications) {
+    size_t i;
+    const json_t *file;
+    ck_assert_uint_eq(json_array_size(methods_get()->notifications), 2);
+    json_array_foreach(methods_get()->notifications, i, file) check_notification(file);
+}
+END_TEST
+
+/* Every code of the table has the name that error.h gives it, and the data that replies write. */
+START_TEST(error_table) {
+    const struct methods *methods = methods_get();
+    size_t i;
+    const json_t *row;
+    ck_assert_uint_eq(json_array_size(methods->errors), 19);
+    json_array_foreach(methods->errors, i, row) {
+        struct error error = {0}, wrong = {0};
+        struct buf out = {0};
+        error_set(&error, (enum error_code)json_integer_value(json_object_get(row, "code")), "x");
+        ck_assert_str_eq(error_name(error.code), json_string_value(json_object_get(row, "name")));
+        reply_error(&out, "1", &error, NULL);
+        json_t *reply = json_loads(out.bytes, 0, NULL);
+        const json_t *data = json_object_get(json_object_get(reply, "error"), "data"),
+                     *schema = json_object_get(row, "data");
+        ck_assert_msg(!data || schema, "%s has data", error_name(error.code));
+        ck_assert_msg(!data || shape_check(schema, data, methods->components, PATH_ROOT, &wrong),
+                      "%s: %s", error_name(error.code), wrong.message);
+        json_decref(reply);
+        buf_free(&out);
+    }
+}
+END_TEST
+
 START_TEST(discovery) {
     struct buf out = {0};
     struct error error = {0};
@@ -170,6 +213,8 @@ int main(void) {
     tcase_add_test(tests, names);
     tcase_add_test(tests, examples);
     tcase_add_test(tests, wrong_results_are_found);
+    tcase_add_test(tests, notifications);
+    tcase_add_test(tests, error_table);
     tcase_add_test(tests, discovery);
     tcase_add_test(tests, patterns);
     suite_add_tcase(suite, tests);

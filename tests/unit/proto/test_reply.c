@@ -322,13 +322,13 @@ END_TEST
 
 START_TEST(progress_lines) {
     struct buf out = {0};
-    notify_progress(&out, "\"i\"", 4, &(struct generation_progress){"prefill", 10, 50, 9});
+    notify_progress(&out, "\"i\"", 4, &(struct generation_progress){"prefill", 10, 50, 9}, 700);
     ck_assert_str_eq(
         out.bytes,
         "{\"jsonrpc\":\"2.0\",\"method\":\"progress\",\"params\":{\"id\":\"i\",\"seq\":4,"
-        "\"phase\":\"prefill\",\"done\":10,\"total\":50}}\n");
+        "\"phase\":\"prefill\",\"done\":10,\"total\":50,\"eta_ms\":700}}\n");
     out.len = 0;
-    notify_progress(&out, "1", 0, &(struct generation_progress){"queued", 0, 0, 3});
+    notify_progress(&out, "1", 0, &(struct generation_progress){"queued", 0, 0, 3}, -1);
     ck_assert_ptr_nonnull(strstr(out.bytes, "\"queue_position\":3}}\n"));
     buf_free(&out);
 }
