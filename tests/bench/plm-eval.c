@@ -2,7 +2,7 @@
  *
  *   plm-eval -m MODEL --tokens FILE [--logits OUT.f32] [--greedy N] [-t THREADS] [--isa NAME] [--chunk N]
  *
- * FILE holds token ids separated by white space. OUT.f32 receives the logits of every
+ * FILE holds token ids separated by white space or commas. OUT.f32 receives the logits of every
  * position as little-endian float32 [n][n_vocab]; the N greedy continuation ids go to stdout. --chunk feeds the
  * prompt in pieces of N tokens (the result must not depend on it).
  */
@@ -49,7 +49,8 @@ static uint32_t *read_tokens(const char *path, size_t *n) {
     unsigned long id;
     *n = 0;
     if (!file) return NULL;
-    while (fscanf(file, "%lu", &id) == 1) {
+    /* Anything between the numbers will do: blanks, commas, the brackets of a JSON array. */
+    while (fscanf(file, "%*[^0-9]") != EOF && fscanf(file, "%lu", &id) == 1) {
         uint32_t *more = realloc(tokens, (*n + 1) * sizeof *more);
         if (!more) break;
         tokens = more;
