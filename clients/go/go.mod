@@ -1,0 +1,3 @@
+module plm.local/clients/go
+
+go 1.25
