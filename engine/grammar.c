@@ -8,7 +8,8 @@
 #include "engine/grammar_rules.h"
 #include "engine/schema.h"
 
-enum { SCHEMA_BYTES = 256 << 10, SCHEMA_DEPTH = 32, MASK_BYTES = 4 << 20, MAX_TOOLS = 1024, PLACE = 48 };
+enum { SCHEMA_BYTES = 256 << 10, SCHEMA_DEPTH = 32, MASK_BYTES = 4 << 20, MAX_TOOLS = 1024, PLACE = 48,
+       ATTEMPTS = 4 /* at oneOf */ };
 
 struct grammar {
     atomic_uint references;
@@ -83,19 +84,39 @@ static bool check_size(size_t len, const struct grammar_limits *limits, const ch
 
 /* ---- one value ---- */
 
+/* One attempt. SCHEMA_AGAIN: with the overlaps found, another. */
+static enum schema_outcome compile_value(const char *schema, size_t len, bool spaced,
+                                         const struct schema_options *options,
+                                         struct grammar **out, struct error *error) {
+    struct grammar *grammar = *out = grammar_new(spaced);
+    if (!grammar) return SCHEMA_FAILED;
+    struct rules *rules = &grammar->rules;
+    struct schema *compiled = schema_compile(schema, len, options, rules, &rules->root, error);
+    enum schema_outcome outcome = SCHEMA_FAILED;
+    if (compiled && measure(grammar, error)) outcome = schema_settle(compiled, rules, error);
+    schema_free(compiled);
+    if (outcome == SCHEMA_SETTLED) {
+        grammar->shortest = rules->nodes[rules->root].shortest;
+        if (rules_prune(rules)) return outcome;
+        outcome = SCHEMA_FAILED;
+    }
+    grammar_unref(grammar);
+    *out = NULL;
+    return outcome;
+}
+
 struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed, bool spaced,
                                     const struct grammar_limits *limits, struct error *error) {
+    struct schema_overlaps overlaps = {0};
     struct schema_options options = options_of(limits, closed);
+    struct grammar *grammar = NULL;
+    enum schema_outcome outcome = SCHEMA_AGAIN;
     if (!check_size(len, limits, "", error)) return NULL;
-    struct grammar *grammar = grammar_new(spaced);
-    if (!grammar) return fail(NULL, error);
-    struct rules *rules = &grammar->rules;
-    struct schema *compiled = schema_compile(schema, len, &options, rules, &rules->root, error);
-    bool done = compiled && measure(grammar, error) && schema_settle(compiled, rules, error);
-    schema_free(compiled);
-    if (!done) return fail(grammar, error);
-    grammar->shortest = rules->nodes[rules->root].shortest;
-    return rules_prune(rules) ? grammar : fail(grammar, error);
+    options.overlaps = &overlaps;
+    for (int attempt = 0; outcome == SCHEMA_AGAIN && attempt < ATTEMPTS; attempt++)
+        outcome = compile_value(schema, len, spaced, &options, &grammar, error);
+    free(overlaps.list);
+    return grammar ? grammar : fail(NULL, error);
 }
 
 struct grammar *grammar_json_object(bool spaced, struct error *error) {
@@ -177,25 +198,65 @@ static bool add_names(struct rules *rules, const struct words *names) {
     return true;
 }
 
-static bool compile_tools(struct grammar *grammar, const struct grammar_tool *tools, size_t n,
-                          const struct grammar_limits *limits, struct schema **schemas,
-                          struct words *names, struct error *error) {
+/* What compiling the tools of a grammar needs beside it. */
+struct workshop {
+    struct schema **schemas;
+    struct schema_overlaps *overlaps;
+    struct words names;
+    size_t n;
+};
+
+static bool workshop_open(struct workshop *shop, size_t n) {
+    *shop = (struct workshop){.n = n};
+    shop->schemas = calloc(n + 1, sizeof *shop->schemas);
+    shop->overlaps = calloc(n + 1, sizeof *shop->overlaps);
+    return shop->schemas && shop->overlaps;
+}
+
+/* After an attempt. */
+static void workshop_clear(struct workshop *shop) {
+    for (size_t i = 0; shop->schemas && i < shop->n; i++) {
+        schema_free(shop->schemas[i]);
+        shop->schemas[i] = NULL;
+    }
+    words_free(&shop->names);
+}
+
+static void workshop_close(struct workshop *shop) {
+    workshop_clear(shop);
+    for (size_t i = 0; shop->overlaps && i < shop->n; i++) free(shop->overlaps[i].list);
+    free(shop->schemas);
+    free(shop->overlaps);
+}
+
+static bool compile_tool(struct grammar *grammar, struct workshop *shop, size_t i,
+                         const struct grammar_tool *tool, const struct grammar_limits *limits,
+                         struct error *error) {
     struct schema_options options = options_of(limits, true);
     char place[PLACE];
+    uint32_t node;
     options.object = true;
     options.place = place;
-    for (size_t i = 0; i < n; i++) {
-        uint32_t node;
-        if (!check_tool(&tools[i], i, place, limits, error)) return false;
-        schemas[i] = schema_compile(tools[i].schema, tools[i].schema_len, &options, &grammar->rules,
-                                    &node, error);
-        if (!schemas[i]) return false;
-        if (!add_name(&grammar->rules, names, &tools[i], node)) return false;
+    options.overlaps = &shop->overlaps[i];
+    if (!check_tool(tool, i, place, limits, error)) return false;
+    shop->schemas[i] = schema_compile(tool->schema, tool->schema_len, &options, &grammar->rules,
+                                      &node, error);
+    return shop->schemas[i] && add_name(&grammar->rules, &shop->names, tool, node);
+}
+
+static enum schema_outcome compile_tools(struct grammar *grammar, struct workshop *shop,
+                                         const struct grammar_tool *tools,
+                                         const struct grammar_limits *limits,
+                                         struct error *error) {
+    enum schema_outcome all = SCHEMA_SETTLED;
+    for (size_t i = 0; i < shop->n; i++)
+        if (!compile_tool(grammar, shop, i, &tools[i], limits, error)) return SCHEMA_FAILED;
+    if (!measure(grammar, error)) return SCHEMA_FAILED;
+    for (size_t i = 0; i < shop->n; i++) {
+        enum schema_outcome outcome = schema_settle(shop->schemas[i], &grammar->rules, error);
+        if (outcome > all) all = outcome;
     }
-    if (!measure(grammar, error)) return false;
-    for (size_t i = 0; i < n; i++)
-        if (!schema_settle(schemas[i], &grammar->rules, error)) return false;
-    return true;
+    return all;
 }
 
 static bool finish_calls(struct grammar *grammar, const struct words *names,
@@ -230,23 +291,37 @@ static bool check_syntax(const struct grammar_syntax *syntax, enum grammar_choic
     return true;
 }
 
+static enum schema_outcome compile_calls(struct workshop *shop, const struct grammar_tool *tools,
+                                         enum grammar_choice choice, unsigned max_calls,
+                                         const struct grammar_syntax *syntax,
+                                         const struct grammar_limits *limits,
+                                         struct grammar **out, struct error *error) {
+    struct grammar *grammar = grammar_new(syntax->spaced);
+    if (!grammar) return SCHEMA_FAILED;
+    grammar->rules.automatic = choice == GRAMMAR_AUTO;
+    grammar->rules.max_calls = max_calls ? max_calls : 1;
+    enum schema_outcome outcome = compile_tools(grammar, shop, tools, limits, error);
+    if (outcome == SCHEMA_SETTLED && !finish_calls(grammar, &shop->names, syntax, shop->n, error))
+        outcome = SCHEMA_FAILED;
+    if (outcome == SCHEMA_SETTLED)
+        *out = grammar;
+    else
+        grammar_unref(grammar);
+    return outcome;
+}
+
 struct grammar *grammar_from_tools(const struct grammar_tool *tools, size_t n_tools,
                                    enum grammar_choice choice, unsigned max_calls,
                                    const struct grammar_syntax *syntax,
                                    const struct grammar_limits *limits, struct error *error) {
+    struct workshop shop;
+    struct grammar *grammar = NULL;
     if (!check_syntax(syntax, choice, n_tools, error)) return NULL;
-    struct grammar *grammar = grammar_new(syntax->spaced);
-    struct schema **schemas = calloc(n_tools + 1, sizeof *schemas);
-    struct words names = {0};
-    bool done = grammar && schemas;
-    if (done) {
-        grammar->rules.automatic = choice == GRAMMAR_AUTO;
-        grammar->rules.max_calls = max_calls ? max_calls : 1;
-        done = compile_tools(grammar, tools, n_tools, limits, schemas, &names, error) &&
-               finish_calls(grammar, &names, syntax, n_tools, error);
+    enum schema_outcome outcome = workshop_open(&shop, n_tools) ? SCHEMA_AGAIN : SCHEMA_FAILED;
+    for (int attempt = 0; outcome == SCHEMA_AGAIN && attempt < ATTEMPTS; attempt++) {
+        workshop_clear(&shop);
+        outcome = compile_calls(&shop, tools, choice, max_calls, syntax, limits, &grammar, error);
     }
-    for (size_t i = 0; schemas && i < n_tools; i++) schema_free(schemas[i]);
-    free(schemas);
-    words_free(&names);
-    return done ? grammar : fail(grammar, error);
+    workshop_close(&shop);
+    return grammar ? grammar : fail(NULL, error);
 }

@@ -8,7 +8,7 @@
 #include "engine/schema_part.h"
 #include "engine/vector.h"
 
-enum { JSON_DEPTH = 256 };
+enum { JSON_DEPTH = 256, MAX_OVERLAPS = 256 };
 
 /* ---- conjunctions ---- */
 
@@ -66,11 +66,14 @@ uint32_t schema_nothing(struct schema *schema) {
     return schema_node(schema, &term, 1);
 }
 
-bool schema_add_duty(struct schema *schema, uint32_t *terms, uint32_t n, uint32_t part) {
+bool schema_add_duty(struct schema *schema, uint32_t *terms, uint32_t n, uint32_t part,
+                     uint32_t branch) {
     if (!vector_reserve((void **)&schema->duties, &schema->cap_duties, schema->n_duties + 1,
                         sizeof *schema->duties))
         return schema_fail(schema, RULES_MEMORY);
-    struct schema_duty duty = {.node = schema_node(schema, terms, n), .part = part};
+    struct schema_duty duty = {.node = schema_node(schema, terms, n), 
+                                 .part = part,
+                                 .branch = branch};
     schema->duties[schema->n_duties++] = duty;
     return duty.node != RULES_NONE;
 }
@@ -175,18 +178,43 @@ struct schema *schema_compile(const char *text, size_t len, const struct schema_
     return NULL;
 }
 
-bool schema_settle(const struct schema *schema, const struct rules *rules, struct error *error) {
+static bool add_overlap(struct schema_overlaps *overlaps, const struct schema_duty *duty) {
+    if (!overlaps || overlaps->n >= MAX_OVERLAPS) return false;
+    for (uint32_t i = 0; i < overlaps->n; i++)
+        if (overlaps->list[i].owner == duty->part && overlaps->list[i].branch == duty->branch)
+            return true;
+    if (!vector_reserve((void **)&overlaps->list, &overlaps->cap, overlaps->n + 1,
+                        sizeof *overlaps->list))
+        return false;
+    overlaps->list[overlaps->n].owner = duty->part;
+    overlaps->list[overlaps->n++].branch = duty->branch;
+    return true;
+}
+
+static enum schema_outcome check_duties(struct schema *schema, const struct rules *rules) {
+    enum schema_outcome outcome = SCHEMA_SETTLED;
+    for (uint32_t i = 0; i < schema->n_duties; i++) {
+        const struct schema_duty *duty = &schema->duties[i];
+        if (rules->nodes[duty->node].shortest == RULES_INFINITE) continue;
+        outcome = SCHEMA_AGAIN;
+        if (add_overlap(schema->options.overlaps, duty)) continue;
+        schema_refuse(schema, duty->part, KW_ONE_OF, "its branches are not provably disjoint");
+        return SCHEMA_FAILED;
+    }
+    return outcome;
+}
+
+enum schema_outcome schema_settle(const struct schema *schema, const struct rules *rules,
+                                  struct error *error) {
     struct schema *self = (struct schema *)schema; /* only its error sink changes */
     self->error = error;
-    for (uint32_t i = 0; i < schema->n_duties; i++)
-        if (rules->nodes[schema->duties[i].node].shortest != RULES_INFINITE)
-            return schema_refuse(self, schema->duties[i].part, KW_ONE_OF,
-                                 "its branches are not provably disjoint");
+    enum schema_outcome outcome = check_duties(self, rules);
+    if (outcome != SCHEMA_SETTLED) return outcome;
     const struct node *root = &rules->nodes[schema->root_node];
-    if (root->shortest != RULES_INFINITE && root->height <= RULES_DEPTH) return true;
+    if (root->shortest != RULES_INFINITE && root->height <= RULES_DEPTH) return SCHEMA_SETTLED;
     error_at(error, ERROR_SCHEMA_UNSUPPORTED, schema->options.place, "nothing satisfies the schema");
     snprintf(error->reason, sizeof error->reason, "unsatisfiable");
-    return false;
+    return SCHEMA_FAILED;
 }
 
 void schema_free(struct schema *schema) {
@@ -200,5 +228,6 @@ void schema_free(struct schema *schema) {
     free(schema->part_map.slots);
     free(schema->set_map.slots);
     buf_free(&schema->text);
+    schema_made_free(schema);
     free(schema);
 }

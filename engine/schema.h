@@ -10,7 +10,7 @@
  *
  * Files: schema.c (conjunctions, entry point), schema_part.c (keywords), schema_ref.c (where $ref
  * leads), schema_check.c (well-formedness), schema_bundle.c (disjunctions), schema_overlap.c (are
- * branches disjoint), schema_instance.c (values against parts), schema_cell.c and schema_object.c
+ * branches disjoint), schema_logic.c and schema_made.c (not, if and dependencies as alternatives), schema_instance.c (values against parts), schema_cell.c and schema_object.c
  * (cells).
  */
 #ifndef ENGINE_SCHEMA_H
@@ -19,7 +19,17 @@
 #include "base/buf.h"
 #include "engine/rules.h"
 
+/* Branches of a oneOf found to overlap with others: a second attempt compiles them with their
+ * negation. Parts have the same numbers in each attempt. */
+struct schema_overlaps {
+    struct {
+        uint32_t owner, branch;
+    } *list;
+    uint32_t n, cap;
+};
+
 struct schema_options {
+    struct schema_overlaps *overlaps; /* found so far and to be extended; may be NULL */
     bool closed;          /* objects without additionalProperties have no further members */
     bool object;          /* the value must be an object */
     unsigned depth;       /* of nested subschemas */
@@ -32,8 +42,11 @@ struct schema_options {
 struct schema;
 struct schema *schema_compile(const char *text, size_t len, const struct schema_options *options,
                               struct rules *rules, uint32_t *node, struct error *error);
-/* After rules_measure: is the root satisfiable, are the branches of every oneOf disjoint? */
-bool schema_settle(const struct schema *schema, const struct rules *rules, struct error *error);
+/* After rules_measure: is the root satisfiable, are the branches of every oneOf disjoint? AGAIN:
+ * overlaps was extended, compile once more. FAILED: error is set. */
+enum schema_outcome { SCHEMA_SETTLED, SCHEMA_AGAIN, SCHEMA_FAILED };
+enum schema_outcome schema_settle(const struct schema *schema, const struct rules *rules,
+                                  struct error *error);
 void schema_free(struct schema *schema);
 
 #endif

@@ -26,7 +26,7 @@ static uint32_t item_node(struct schema *schema, const struct bundle *bundle, ui
         const struct json *item = item_of(schema, term_part(bundle->terms[i]), index);
         uint32_t part = item ? schema_part_of(schema, item) : RULES_NONE;
         if (item && part == RULES_NONE) return RULES_NONE;
-        if (item) terms[n++] = term_of(part, bundle->terms[i] & TERM_EXTRA);
+        if (item) terms[n++] = term_of(part, bundle->terms[i] & (TERM_EXTRA | TERM_LOOSE));
     }
     return schema_node(schema, terms, n);
 }

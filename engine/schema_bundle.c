@@ -40,24 +40,52 @@ static bool add_all(struct schema *schema, struct bundle *bundle, uint8_t at, un
     return true;
 }
 
-static bool add_choice(struct schema *schema, struct bundle *bundle, uint8_t at, bool one) {
+static bool add_choice(struct schema *schema, struct bundle *bundle, uint8_t at,
+                       enum schema_keyword keyword, const struct json *list) {
+    if (!list) return false;
     if (bundle->n_choices == BUNDLE_CHOICES) return schema_fail(schema, RULES_TOO_LARGE);
-    bundle->choices[bundle->n_choices] = at;
-    bundle->one[bundle->n_choices++] = one;
+    bundle->choices[bundle->n_choices++] = (struct bundle_choice){list, at, (uint8_t)keyword};
+    return true;
+}
+
+static bool add_dependencies(struct schema *schema, struct bundle *bundle, uint8_t at,
+                             enum schema_keyword keyword) {
+    const struct json *map = schema_get(schema, term_part(bundle->terms[at]), keyword);
+    for (uint32_t i = 0; i < map->len; i++)
+        if (!add_choice(schema, bundle, at, keyword,
+                        schema_dependency(schema, &map->keys[i], map->items[i])))
+            return false;
+    return true;
+}
+
+/* Keywords that amount to a choice between subschemas. */
+static bool add_choices(struct schema *schema, struct bundle *bundle, uint8_t at) {
+    uint32_t part = term_part(bundle->terms[at]);
+    uint64_t present = schema->parts[part].present;
+    bool loose = bundle->terms[at] & TERM_LOOSE;
+    static const uint8_t lists[] = {KW_ANY_OF, KW_ONE_OF};
+    static const uint8_t maps[] = {KW_DEPENDENCIES, KW_DEPENDENT_REQUIRED, KW_DEPENDENT_SCHEMAS};
+    for (size_t i = 0; i < sizeof lists; i++)
+        if (present >> lists[i] & 1 && !add_choice(schema, bundle, at, lists[i],
+                                                   schema_get(schema, part, lists[i])))
+            return false;
+    if (loose) return true;
+    if (present >> KW_NOT & 1 &&
+        !add_choice(schema, bundle, at, KW_NOT, schema_negation(schema, part)))
+        return false;
+    if (present >> KW_IF & 1 && present & (1ull << KW_THEN | 1ull << KW_ELSE) &&
+        !add_choice(schema, bundle, at, KW_IF, schema_condition(schema, part)))
+        return false;
+    for (size_t i = 0; i < sizeof maps && bundle->types & TYPE_OBJECT; i++)
+        if (present >> maps[i] & 1 && !add_dependencies(schema, bundle, at, maps[i])) return false;
     return true;
 }
 
 static bool refuse_unsupported(struct schema *schema, uint32_t part) {
-    static const uint8_t refused[] = {KW_NOT, KW_IF, KW_DYNAMIC_REF, KW_RECURSIVE_REF};
-    for (size_t i = 0; i < sizeof refused; i++) {
-        enum schema_keyword keyword = refused[i];
-        const struct json *value = schema_get(schema, part, keyword);
-        if (!value) continue;
-        if (keyword == KW_IF && !schema_get(schema, part, KW_THEN) &&
-            !schema_get(schema, part, KW_ELSE))
-            continue;
-        return schema_refuse(schema, part, keyword, "unsupported keyword");
-    }
+    static const uint8_t refused[] = {KW_DYNAMIC_REF, KW_RECURSIVE_REF};
+    for (size_t i = 0; i < sizeof refused; i++)
+        if (schema_get(schema, part, refused[i]))
+            return schema_refuse(schema, part, refused[i], "unsupported keyword");
     return true;
 }
 
@@ -76,22 +104,41 @@ static bool add_part(struct schema *schema, struct bundle *bundle, uint32_t term
     uint64_t present = schema->parts[part].present;
     if (!refuse_unsupported(schema, part)) return false;
     if (term & TERM_DECIDED) return true;
-    unsigned extra = term & TERM_EXTRA;
+    unsigned extra = term & (TERM_EXTRA | TERM_LOOSE);
     if (present >> KW_REF & 1 && !add_ref(schema, bundle, at, extra, depth)) return false;
     if (present >> KW_ALL_OF & 1 && !add_all(schema, bundle, at, extra, depth)) return false;
-    if (present >> KW_ANY_OF & 1 && !add_choice(schema, bundle, at, false)) return false;
-    return !(present >> KW_ONE_OF & 1) || add_choice(schema, bundle, at, true);
+    return add_choices(schema, bundle, at);
+}
+
+static bool overlap(const struct schema *schema, uint32_t owner, uint32_t other) {
+    const struct schema_overlaps *known = schema->options.overlaps;
+    for (uint32_t i = 0; known && i < known->n; i++)
+        if (known->list[i].owner == owner && known->list[i].branch == other) return true;
+    return false;
+}
+
+static bool add_not(struct schema *schema, struct bundle *bundle, uint8_t via,
+                    const struct json *branch) {
+    const struct json *made = schema_make_object(schema, (const char *[]){"not"}, &branch, 1);
+    uint32_t part = made ? schema_part_of(schema, made) : RULES_NONE;
+    return part != RULES_NONE && add_part(schema, bundle, term_of(part, TERM_EXTRA), via, 1);
 }
 
 /* The branches of a oneOf that are not taken must not hold: either they can't, or it is shown
- * later that nothing satisfies both. */
-static bool reject_others(struct schema *schema, struct bundle *bundle, uint32_t owner,
-                          const struct json *list, uint32_t taken) {
+ * later that nothing satisfies both; where that failed before, their negation is added. */
+static bool reject_others(struct schema *schema, struct bundle *bundle,
+                          const struct bundle_choice *choice, uint32_t taken) {
+    const struct json *list = choice->list;
+    uint32_t owner = term_part(bundle->terms[choice->at]);
     uint32_t chosen = schema_part_of(schema, list->items[taken]);
-    for (uint32_t i = 0; i < list->len; i++) {
+    for (uint32_t i = 0; i < list->len && !bundle->dead; i++) {
         uint32_t other = schema_part_of(schema, list->items[i]);
         if (other == RULES_NONE || chosen == RULES_NONE) return false;
         if (i == taken || schema_disjoint(schema, chosen, other)) continue;
+        if (overlap(schema, owner, other)) {
+            if (!add_not(schema, bundle, choice->at, list->items[i])) return false;
+            continue;
+        }
         if (bundle->n_rejected == BUNDLE_CHOICES) return schema_fail(schema, RULES_TOO_LARGE);
         bundle->rejected[bundle->n_rejected] = other;
         bundle->rejected_by[bundle->n_rejected++] = owner;
@@ -102,18 +149,17 @@ static bool reject_others(struct schema *schema, struct bundle *bundle, uint32_t
 static bool expand(struct schema *schema, const struct bundle *bundle, struct alternatives *out);
 
 static bool expand_choice(struct schema *schema, struct bundle *bundle, struct alternatives *out) {
-    uint8_t at = bundle->choices[--bundle->n_choices];
-    bool one = bundle->one[bundle->n_choices];
-    unsigned extra = bundle->terms[at] & TERM_EXTRA;
-    uint32_t owner = term_part(bundle->terms[at]);
-    const struct json *list = schema_get(schema, owner, one ? KW_ONE_OF : KW_ANY_OF);
-    for (uint32_t i = 0; i < list->len; i++) {
+    struct bundle_choice choice = bundle->choices[--bundle->n_choices];
+    unsigned flags = bundle->terms[choice.at] & (TERM_EXTRA | TERM_LOOSE);
+    bool one = choice.keyword == KW_ONE_OF && !(flags & TERM_LOOSE);
+    if (choice.keyword == KW_NOT) flags |= TERM_EXTRA; /* `not` declares no members */
+    for (uint32_t i = 0; i < choice.list->len; i++) {
         struct bundle branch = *bundle;
-        uint32_t part = schema_part_of(schema, list->items[i]);
+        uint32_t part = schema_part_of(schema, choice.list->items[i]);
         if (part == RULES_NONE) return false;
-        if (!add_part(schema, &branch, term_of(part, extra), at, 0)) return false;
+        if (!add_part(schema, &branch, term_of(part, flags), choice.at, 0)) return false;
+        if (one && !branch.dead && !reject_others(schema, &branch, &choice, i)) return false;
         if (branch.dead) continue;
-        if (one && !reject_others(schema, &branch, owner, list, i)) return false;
         if (!expand(schema, &branch, out)) return false;
     }
     return true;
@@ -133,8 +179,9 @@ static bool add_duties(struct schema *schema, const struct bundle *bundle) {
     if (is_enumerated(schema, bundle)) return true;
     for (uint32_t i = 0; i < bundle->n_rejected; i++) {
         for (uint32_t t = 0; t < bundle->n; t++) terms[t] = bundle->terms[t] | TERM_DECIDED;
-        terms[bundle->n] = term_of(bundle->rejected[i], TERM_EXTRA);
-        if (!schema_add_duty(schema, terms, bundle->n + 1, bundle->rejected_by[i])) return false;
+        terms[bundle->n] = term_of(bundle->rejected[i], TERM_EXTRA | TERM_LOOSE);
+        if (!schema_add_duty(schema, terms, bundle->n + 1, bundle->rejected_by[i],
+                             bundle->rejected[i])) return false;
     }
     return true;
 }

@@ -1,6 +1,7 @@
 /* Values that stand in the schema itself (enum, const) against its other keywords. */
 #include <string.h>
 
+#include "engine/decimal.h"
 #include "engine/schema_part.h"
 
 static enum schema_verdict allows(struct schema *schema, uint32_t part, const struct json *value,
@@ -72,7 +73,33 @@ static bool number_allowed(const struct schema *schema, uint32_t part, const str
                     limits[i].direction <= 0)
             return false;
     }
+    const struct json *step = schema_get(schema, part, KW_MULTIPLE_OF);
+    return !step || decimal_is_multiple(value->text, value->len, step->text, step->len);
+}
+
+static bool all_differ(const struct json *array) {
+    for (uint32_t i = 0; i < array->len; i++)
+        for (uint32_t k = 0; k < i; k++)
+            if (json_same(array->items[i], array->items[k])) return false;
     return true;
+}
+
+/* contains, minContains, maxContains, uniqueItems */
+static enum schema_verdict contents_allowed(struct schema *schema, uint32_t part,
+                                            const struct json *array, unsigned depth) {
+    const struct json *contains = schema_get(schema, part, KW_CONTAINS);
+    const struct json *least = schema_get(schema, part, KW_MIN_CONTAINS);
+    const struct json *unique = schema_get(schema, part, KW_UNIQUE_ITEMS);
+    uint32_t n = 0;
+    if (unique && unique->type == JSON_TRUE && !all_differ(array)) return VERDICT_NO;
+    for (uint32_t i = 0; contains && i < array->len; i++) {
+        enum schema_verdict verdict = allows_json(schema, contains, array->items[i], depth);
+        if (verdict == VERDICT_UNKNOWN) return verdict;
+        n += verdict == VERDICT_YES;
+    }
+    if (contains && !least && n == 0) return VERDICT_NO;
+    return !contains || counted(n, least, schema_get(schema, part, KW_MAX_CONTAINS)) ? VERDICT_YES
+                                                                                    : VERDICT_NO;
 }
 
 static enum schema_verdict array_allowed(struct schema *schema, uint32_t part,
@@ -93,6 +120,52 @@ static enum schema_verdict array_allowed(struct schema *schema, uint32_t part,
             item ? allows_json(schema, item, value->items[i], depth) : VERDICT_YES;
         if (verdict != VERDICT_YES) return verdict;
     }
+    return contents_allowed(schema, part, value, depth);
+}
+
+/* propertyNames, and patternProperties for a member. */
+static enum schema_verdict name_allowed(struct schema *schema, uint32_t part,
+                                        const struct json *object, uint32_t i, unsigned depth,
+                                        bool *matched) {
+    const struct json *names = schema_get(schema, part, KW_PROPERTY_NAMES);
+    const struct json *patterns = schema_get(schema, part, KW_PATTERN_PROPERTIES);
+    const struct json_key *key = &object->keys[i];
+    const struct json name = {.type = JSON_STRING, .text = key->text, .len = key->len};
+    enum schema_verdict verdict = names ? allows_json(schema, names, &name, depth) : VERDICT_YES;
+    for (uint32_t k = 0; patterns && k < patterns->len && verdict == VERDICT_YES; k++) {
+        const struct json pattern = {
+            .type = JSON_STRING, .text = patterns->keys[k].text, .len = patterns->keys[k].len};
+        enum schema_verdict match = schema_matches(schema, part, KW_PATTERN_PROPERTIES, &pattern,
+                                                   key->text, key->len);
+        if (match == VERDICT_UNKNOWN) return match;
+        if (match == VERDICT_NO) continue;
+        *matched = true;
+        verdict = allows_json(schema, patterns->items[k], object->items[i], depth);
+    }
+    return verdict;
+}
+
+static enum schema_verdict dependency_allowed(struct schema *schema, const struct json *needs,
+                                              const struct json *object, unsigned depth) {
+    if (needs->type != JSON_ARRAY) return allows_json(schema, needs, object, depth);
+    for (uint32_t i = 0; i < needs->len; i++)
+        if (!json_get_n(object, needs->items[i]->text, needs->items[i]->len)) return VERDICT_NO;
+    return VERDICT_YES;
+}
+
+static enum schema_verdict dependencies_allowed(struct schema *schema, uint32_t part,
+                                                const struct json *object, unsigned depth) {
+    static const uint8_t keywords[] = {KW_DEPENDENCIES, KW_DEPENDENT_REQUIRED,
+                                       KW_DEPENDENT_SCHEMAS};
+    for (size_t k = 0; k < sizeof keywords; k++) {
+        const struct json *map = schema_get(schema, part, keywords[k]);
+        for (uint32_t i = 0; map && i < map->len; i++) {
+            if (!json_get_n(object, map->keys[i].text, map->keys[i].len)) continue;
+            enum schema_verdict verdict =
+                dependency_allowed(schema, map->items[i], object, depth);
+            if (verdict != VERDICT_YES) return verdict;
+        }
+    }
     return VERDICT_YES;
 }
 
@@ -109,33 +182,38 @@ static enum schema_verdict object_allowed(struct schema *schema, uint32_t part,
             return VERDICT_NO;
     for (uint32_t i = 0; i < value->len; i++) {
         const struct json *member = json_get_n(properties, value->keys[i].text, value->keys[i].len);
-        if (!member) member = others;
-        enum schema_verdict verdict =
-            member ? allows_json(schema, member, value->items[i], depth) : VERDICT_YES;
+        bool matched = member != NULL;
+        enum schema_verdict verdict = name_allowed(schema, part, value, i, depth, &matched);
+        if (!matched) member = others;
+        if (verdict == VERDICT_YES && member)
+            verdict = allows_json(schema, member, value->items[i], depth);
         if (verdict != VERDICT_YES) return verdict;
     }
-    return VERDICT_YES;
+    return dependencies_allowed(schema, part, value, depth);
 }
 
 /* Keywords that are not judged here; only where they apply to the value's type. */
 static enum schema_verdict refuse_others(struct schema *schema, uint32_t part, uint8_t type) {
     static const struct {
         uint8_t keyword, types;
-    } others[] = {
-        {KW_PATTERN, TYPE_STRING}, {KW_MULTIPLE_OF, TYPE_NUMBER | TYPE_INTEGER},
-        {KW_UNIQUE_ITEMS, TYPE_ARRAY}, {KW_CONTAINS, TYPE_ARRAY},
-        {KW_UNEVALUATED_ITEMS, TYPE_ARRAY}, {KW_PATTERN_PROPERTIES, TYPE_OBJECT},
-        {KW_PROPERTY_NAMES, TYPE_OBJECT}, {KW_DEPENDENCIES, TYPE_OBJECT},
-        {KW_DEPENDENT_REQUIRED, TYPE_OBJECT}, {KW_DEPENDENT_SCHEMAS, TYPE_OBJECT},
-        {KW_UNEVALUATED_PROPERTIES, TYPE_OBJECT}, {KW_NOT, TYPE_ALL}, {KW_IF, TYPE_ALL},
-        {KW_DYNAMIC_REF, TYPE_ALL}, {KW_RECURSIVE_REF, TYPE_ALL},
-    };
+    } others[] = {{KW_UNEVALUATED_ITEMS, TYPE_ARRAY}, {KW_UNEVALUATED_PROPERTIES, TYPE_OBJECT},
+                  {KW_DYNAMIC_REF, TYPE_ALL}, {KW_RECURSIVE_REF, TYPE_ALL}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i].types & type && schema_get(schema, part, others[i].keyword)) {
             schema_refuse(schema, part, others[i].keyword, "unsupported keyword");
             return VERDICT_UNKNOWN;
         }
     return VERDICT_YES;
+}
+
+static enum schema_verdict string_allowed(struct schema *schema, uint32_t part, const char *text,
+                                          uint32_t len) {
+    const struct json *pattern = schema_get(schema, part, KW_PATTERN);
+    const struct json *rejected = schema_get(schema, part, KW_NOT_PATTERN);
+    enum schema_verdict verdict = VERDICT_YES;
+    if (pattern) verdict = schema_matches(schema, part, KW_PATTERN, pattern, text, len);
+    if (verdict != VERDICT_YES || !rejected) return verdict;
+    return schema_matches(schema, part, KW_NOT_PATTERN, rejected, text, len);
 }
 
 /* How many of a list of subschemas allow the value: all of them, or as many as `enough`. */
@@ -150,6 +228,20 @@ static enum schema_verdict count_allowing(struct schema *schema, const struct js
     return VERDICT_YES;
 }
 
+/* not, if, then, else */
+static enum schema_verdict conditioned(struct schema *schema, uint32_t part,
+                                       const struct json *value, unsigned depth) {
+    const struct json *negated = schema_get(schema, part, KW_NOT);
+    const struct json *test = schema_get(schema, part, KW_IF);
+    enum schema_verdict verdict = negated ? allows_json(schema, negated, value, depth) : VERDICT_NO;
+    if (verdict != VERDICT_NO) return verdict == VERDICT_YES ? VERDICT_NO : verdict;
+    if (!test) return VERDICT_YES;
+    verdict = allows_json(schema, test, value, depth);
+    if (verdict == VERDICT_UNKNOWN) return verdict;
+    const struct json *next = schema_get(schema, part, verdict == VERDICT_YES ? KW_THEN : KW_ELSE);
+    return next ? allows_json(schema, next, value, depth) : VERDICT_YES;
+}
+
 static enum schema_verdict combined(struct schema *schema, uint32_t part, const struct json *value,
                                     unsigned depth) {
     static const uint8_t keywords[] = {KW_ALL_OF, KW_ANY_OF, KW_ONE_OF};
@@ -162,7 +254,8 @@ static enum schema_verdict combined(struct schema *schema, uint32_t part, const 
         if (keywords[i] == KW_ALL_OF ? n < list->len : keywords[i] == KW_ANY_OF ? n == 0 : n != 1)
             return VERDICT_NO;
     }
-    if (!schema_get(schema, part, KW_REF)) return VERDICT_YES;
+    enum schema_verdict verdict = conditioned(schema, part, value, depth);
+    if (verdict != VERDICT_YES || !schema_get(schema, part, KW_REF)) return verdict;
     uint32_t target = schema_resolve(schema, part);
     return target == RULES_NONE ? VERDICT_UNKNOWN : allows(schema, target, value, depth + 1);
 }
@@ -190,6 +283,7 @@ static enum schema_verdict allows(struct schema *schema, uint32_t part, const st
                                         schema_get(schema, part, KW_MIN_LENGTH),
                                         schema_get(schema, part, KW_MAX_LENGTH)))
         return VERDICT_NO;
+    if (type == TYPE_STRING) verdict = string_allowed(schema, part, value->text, value->len);
     if (type == TYPE_ARRAY) verdict = array_allowed(schema, part, value, depth);
     if (type == TYPE_OBJECT) verdict = object_allowed(schema, part, value, depth);
     return verdict == VERDICT_YES ? combined(schema, part, value, depth) : verdict;

@@ -72,7 +72,7 @@ static bool add_term(struct schema *schema, uint32_t *terms, uint32_t *n,
                      const struct json *subschema, uint32_t owner) {
     uint32_t part = schema_part_of(schema, subschema);
     if (part == RULES_NONE) return false;
-    terms[(*n)++] = term_of(part, owner & TERM_EXTRA);
+    terms[(*n)++] = term_of(part, owner & (TERM_EXTRA | TERM_LOOSE));
     return true;
 }
 
@@ -114,7 +114,7 @@ static uint32_t property_node(struct schema *schema, const struct bundle *bundle
     uint32_t label = 0;
     if (keys->used) {
         label = language_label(&keys->language, name->text, name->len);
-        if (label == LANGUAGE_INFINITE || (label & keys->names) != keys->names)
+        if (label == LANGUAGE_INFINITE || (label & keys->names) != keys->names_wanted)
             return schema_nothing(schema);
     }
     return member_node(schema, bundle, keys, name, label);
@@ -168,7 +168,7 @@ static bool add_kinds(struct schema *schema, const struct bundle *bundle,
     for (uint32_t state = 0; state < keys->language.n_states; state++) {
         uint32_t label = keys->language.labels[state], i = 0;
         while (i < n && kinds[i * KIND_FIELDS + KIND_LABEL] != label) i++;
-        if (i < n || (label & keys->names) != keys->names) continue;
+        if (i < n || (label & keys->names) != keys->names_wanted) continue;
         if (closed && !declared_by_pattern(schema, bundle, keys, label)) continue;
         if (n == MAX_KINDS) return schema_fail(schema, RULES_TOO_LARGE);
         kinds[n * KIND_FIELDS + KIND_LABEL] = label;
@@ -212,10 +212,7 @@ static bool refuse(struct schema *schema, const struct bundle *bundle, enum sche
 
 static bool refuse_unsupported(struct schema *schema, const struct bundle *bundle,
                                const struct cell_object *object) {
-    static const uint8_t refused[] = {KW_DEPENDENCIES, KW_DEPENDENT_REQUIRED,
-                                      KW_DEPENDENT_SCHEMAS, KW_UNEVALUATED_PROPERTIES};
-    for (size_t i = 0; i < sizeof refused; i++)
-        if (!refuse(schema, bundle, refused[i], "unsupported keyword")) return false;
+    if (!refuse(schema, bundle, KW_UNEVALUATED_PROPERTIES, "unsupported keyword")) return false;
     return object->min <= object->n_props + 200 || /* further keys are remembered one by one */
            refuse(schema, bundle, KW_MIN_PROPERTIES, "too many members");
 }

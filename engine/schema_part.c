@@ -28,6 +28,7 @@ static const char *const names[KW_COUNT] = {
     [KW_PROPERTY_NAMES] = "propertyNames", [KW_REQUIRED] = "required", [KW_THEN] = "then",
     [KW_TYPE] = "type", [KW_UNEVALUATED_ITEMS] = "unevaluatedItems",
     [KW_UNEVALUATED_PROPERTIES] = "unevaluatedProperties", [KW_UNIQUE_ITEMS] = "uniqueItems",
+    [KW_NOT_PATTERN] = "\1pattern",
 };
 
 const char *schema_keyword_name(enum schema_keyword keyword) {

@@ -15,6 +15,7 @@ enum schema_keyword {
     KW_PATTERN, KW_PATTERN_PROPERTIES, KW_PREFIX_ITEMS, KW_PROPERTIES, KW_PROPERTY_NAMES,
     KW_REQUIRED, KW_THEN, KW_TYPE, KW_UNEVALUATED_ITEMS, KW_UNEVALUATED_PROPERTIES,
     KW_UNIQUE_ITEMS,
+    KW_NOT_PATTERN, /* made by schema_logic.c: a pattern that must not match */
     KW_COUNT
 };
 
@@ -24,10 +25,13 @@ enum schema_type { /* bits */
     TYPE_ALL = 127
 };
 
+enum schema_verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };
+
 struct schema_part {
     const struct json *json;
     uint64_t present;          /* bit per keyword */
     uint32_t first, n;         /* entries of `members` */
+    const struct json *negation; /* alternatives of its `not`, once made (schema_logic.c) */
     uint32_t target;           /* where $ref leads, once resolved; RULES_NONE before */
     uint8_t types;
 };
@@ -39,7 +43,7 @@ struct schema_member {
 
 /* A branch set that must turn out empty: two alternatives of a oneOf at once. */
 struct schema_duty {
-    uint32_t node, part;
+    uint32_t node, part, branch;
 };
 
 struct schema_set { /* a conjunction: terms[first..first + n] are sorted terms */
@@ -74,6 +78,7 @@ struct schema {
     uint32_t n_parts, n_members, n_sets, n_terms, n_duties;
     uint32_t cap_parts, cap_members, cap_sets, cap_terms, cap_duties;
     struct schema_map part_map, set_map;
+    struct schema_block *made; /* subschemas made up here */
     uint32_t compiled;         /* sets whose node is filled */
     uint32_t work;             /* bundles made, against explosion */
     const struct json *source; /* the enum whose values are being held against the parts */
@@ -85,15 +90,16 @@ enum term_flags {
     TERM_EXTRA = 1,   /* it only restricts: members that it declares are not thereby declared for a
                          closed object */
     TERM_DECIDED = 2, /* what its $ref, allOf, anyOf and oneOf lead to is in the set already */
-    TERM_FLAGS = 3
+    TERM_LOOSE = 4    /* the set is to be shown empty: what is only generated in part, such as `not`,
+                         is left out, so that the rest is no less than what the part allows */
 };
 
 static inline uint32_t term_of(uint32_t part, unsigned flags) {
-    return part << 2 | flags;
+    return part << 3 | flags;
 }
 
 static inline uint32_t term_part(uint32_t term) {
-    return term >> 2;
+    return term >> 3;
 }
 
 /* ---- schema_part.c ---- */
@@ -129,8 +135,32 @@ bool schema_check(struct schema *schema, const struct json *json);
 uint32_t schema_node(struct schema *schema, uint32_t *terms, uint32_t n);
 /* The node that nothing satisfies. RULES_NONE after an error. */
 uint32_t schema_nothing(struct schema *schema);
-/* Demands that nothing satisfies the conjunction; otherwise part's oneOf is refused. */
-bool schema_add_duty(struct schema *schema, uint32_t *terms, uint32_t n, uint32_t part);
+/* Demands that nothing satisfies the conjunction; otherwise the branch of part's oneOf overlaps
+ * others. */
+bool schema_add_duty(struct schema *schema, uint32_t *terms, uint32_t n, uint32_t part,
+                     uint32_t branch);
+
+/* ---- schema_made.c ---- */
+/* Subschemas made up while compiling; they live as long as the schema. NULL after an error. */
+const struct json *schema_make_array(struct schema *schema, const struct json *const *items,
+                                     uint32_t n);
+const struct json *schema_make_object(struct schema *schema, const char *const *keys,
+                                      const struct json *const *values, uint32_t n);
+const struct json *schema_make_member(struct schema *schema, const struct json_key *key,
+                                      const struct json *value);
+const struct json *schema_make_string(struct schema *schema, const char *text, uint32_t len);
+const struct json *schema_make_number(struct schema *schema, uint32_t value);
+const struct json *schema_make_boolean(bool value);
+void schema_made_free(struct schema *schema);
+
+/* ---- schema_logic.c ---- */
+/* Lists of subschemas one of which must hold; NULL after an error. What only some of the instances
+ * satisfy that satisfy the keyword may be left out. */
+const struct json *schema_negation(struct schema *schema, uint32_t part); /* of the part's `not` */
+const struct json *schema_condition(struct schema *schema, uint32_t part); /* if, then, else */
+/* One member of dependencies, dependentRequired or dependentSchemas. */
+const struct json *schema_dependency(struct schema *schema, const struct json_key *key,
+                                     const struct json *value);
 
 /* ---- schema_bundle.c ---- */
 #define BUNDLE_PARTS   64
@@ -140,8 +170,11 @@ struct bundle {
     uint32_t terms[BUNDLE_PARTS];     /* parts that hold together */
     uint8_t via[BUNDLE_PARTS];        /* which earlier one led to it; BUNDLE_PARTS: none */
     uint32_t n;
-    uint8_t choices[BUNDLE_CHOICES];  /* entries whose anyOf or oneOf is still to be decided */
-    bool one[BUNDLE_CHOICES];
+    struct bundle_choice {
+        const struct json *list; /* of subschemas, one of which must hold */
+        uint8_t at;              /* the entry it comes from */
+        uint8_t keyword;
+    } choices[BUNDLE_CHOICES];   /* still to be made */
     uint32_t n_choices;
     uint32_t rejected[BUNDLE_CHOICES]; /* oneOf branches not taken that may overlap */
     uint32_t rejected_by[BUNDLE_CHOICES];
@@ -172,11 +205,17 @@ struct schema_sources { /* patterns and where they stand */
     uint32_t len[LANGUAGE_PATTERNS];
     uint32_t part[LANGUAGE_PATTERNS];
     uint8_t keyword[LANGUAGE_PATTERNS];
+    bool negated[LANGUAGE_PATTERNS];
     uint32_t n;
     uint32_t from; /* repetitions are looked for from here on */
 };
 bool schema_add_source(struct schema *schema, struct schema_sources *sources, uint32_t part,
                        enum schema_keyword keyword, const char *text, uint32_t len);
+/* The label of a string that all of them allow. */
+uint32_t schema_sources_label(const struct schema_sources *sources);
+/* Does the pattern match somewhere in the string? Unknown: error is set. */
+enum schema_verdict schema_matches(struct schema *schema, uint32_t part, enum schema_keyword keyword,
+                                   const struct json *pattern, const char *text, uint32_t len);
 /* Those of `pattern` and `format`; lowers *max to what the formats need. */
 bool schema_collect_sources(struct schema *schema, const struct bundle *bundle,
                             struct schema_sources *sources, uint32_t *max);
@@ -208,7 +247,7 @@ struct schema_keys {
         uint32_t len;
     } patterns[LANGUAGE_PATTERNS]; /* of patternProperties; bit i of a label */
     uint32_t n_patterns;
-    uint32_t names; /* label bits that every key must carry */
+    uint32_t names, names_wanted; /* label bits of propertyNames, and those that a key must carry */
 };
 
 bool schema_keys_build(struct schema *schema, const struct bundle *bundle, struct schema_keys *keys);
@@ -217,7 +256,6 @@ bool schema_keys_hold(const struct schema_keys *keys, uint32_t label, const char
 void schema_keys_free(struct schema_keys *keys);
 
 /* ---- schema_instance.c ---- */
-enum schema_verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };
 /* Does the value satisfy a part, with everything it refers to? Unknown: error is set. */
 enum schema_verdict schema_allows(struct schema *schema, uint32_t part, const struct json *value);
 

@@ -63,13 +63,15 @@ const char *schema_format(const struct json *name, uint32_t *max) {
 
 bool schema_add_source(struct schema *schema, struct schema_sources *sources, uint32_t part,
                        enum schema_keyword keyword, const char *text, uint32_t len) {
+    bool negated = keyword == KW_NOT_PATTERN;
     for (uint32_t i = sources->from; i < sources->n; i++)
-        if (sources->len[i] == len && memcmp(sources->text[i], text, len) == 0) return true;
+        if (sources->len[i] == len && sources->negated[i] == negated && memcmp(sources->text[i], text, len) == 0) return true;
     if (sources->n >= LANGUAGE_PATTERNS - 4) return schema_fail(schema, RULES_TOO_LARGE);
     sources->text[sources->n] = text;
     sources->len[sources->n] = len;
     sources->part[sources->n] = part;
-    sources->keyword[sources->n++] = (uint8_t)keyword;
+    sources->negated[sources->n] = negated;
+    sources->keyword[sources->n++] = (uint8_t)(negated ? KW_PATTERN : keyword);
     return true;
 }
 
@@ -78,9 +80,13 @@ bool schema_collect_sources(struct schema *schema, const struct bundle *bundle,
     for (uint32_t i = 0; i < bundle->n; i++) {
         uint32_t part = term_part(bundle->terms[i]);
         const struct json *pattern = schema_get(schema, part, KW_PATTERN);
+        const struct json *rejected = schema_get(schema, part, KW_NOT_PATTERN);
         const struct json *name = schema_get(schema, part, KW_FORMAT);
-        const char *format =
-            name && !(bundle->terms[i] & TERM_EXTRA) ? schema_format(name, max) : NULL;
+        bool asserted = name && !(bundle->terms[i] & (TERM_EXTRA | TERM_LOOSE));
+        const char *format = asserted ? schema_format(name, max) : NULL;
+        if (rejected && !schema_add_source(schema, sources, part, KW_NOT_PATTERN, rejected->text,
+                                           rejected->len))
+            return false;
         if (pattern && !schema_add_source(schema, sources, part, KW_PATTERN, pattern->text,
                                           pattern->len))
             return false;
@@ -119,13 +125,19 @@ bool schema_build_language(struct schema *schema, const struct schema_sources *s
     return pattern_failed(schema, sources->part[i], sources->keyword[i], result, what);
 }
 
+uint32_t schema_sources_label(const struct schema_sources *sources) {
+    uint32_t label = 0;
+    for (uint32_t i = 0; i < sources->n; i++) label |= sources->negated[i] ? 0 : 1u << i;
+    return label;
+}
+
 static bool all_hold(uint32_t label, const void *user) {
     return label == *(const uint32_t *)user;
 }
 
 static bool build(struct schema *schema, const struct schema_sources *sources,
                   const struct language_length *length, struct language *language) {
-    uint32_t all = (1u << sources->n) - 1;
+    uint32_t all = schema_sources_label(sources);
     if (!schema_build_language(schema, sources, length, language)) return false;
     if (language_finish(language, all_hold, &all)) return true;
     language_free(language);
@@ -138,7 +150,7 @@ static bool make_key(struct schema *schema, const struct schema_sources *sources
     schema->text.len = 0;
     for (uint32_t i = 0; i < sources->n; i++)
         buf_add(&schema->text, sources->text[i], sources->len[i]),
-            buf_add(&schema->text, "\xFF", 1);
+            buf_add(&schema->text, sources->negated[i] ? "\xFE" : "\xFF", 1);
     if (counted) buf_printf(&schema->text, "%u,%u", string->min, string->max);
     return !schema->text.failed || schema_fail(schema, RULES_MEMORY);
 }
@@ -174,4 +186,16 @@ bool schema_string(struct schema *schema, const struct bundle *bundle, struct ce
     string->min = 0;
     string->max = RULES_INFINITE;
     return true;
+}
+
+enum schema_verdict schema_matches(struct schema *schema, uint32_t part, enum schema_keyword keyword,
+                                   const struct json *pattern, const char *text, uint32_t len) {
+    struct schema_sources sources = {.n = 0};
+    struct cell_string string = {.max = RULES_INFINITE};
+    if (!schema_add_source(schema, &sources, part, keyword, pattern->text, pattern->len) ||
+        !find_or_build(schema, &sources, &string, false))
+        return VERDICT_UNKNOWN;
+    uint32_t label =
+        language_label(&schema->rules->languages[string.language].language, text, len);
+    return label == schema_sources_label(&sources) ? VERDICT_YES : VERDICT_NO;
 }
