@@ -8,6 +8,7 @@ prompts here carry both such words and a text that a real model goes on with for
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -155,6 +156,7 @@ def check_error(error, code=None):
     assert set(error) <= {"code", "message", "data"}, error
     assert error["code"] in NAMES, error
     assert error["message"].startswith(NAMES[error["code"]]), error
+    assert not re.search(r"(?<!\d)[345]\d\d(?!\d)", error["message"]), error  # read as HTTP statuses
     if code is not None:
         assert error["code"] == code, error
     return error
