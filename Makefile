@@ -69,7 +69,7 @@ $(BUILD)/lib%.a:
 	@rm -f $@ && ar rcs $@ $^
 
 $(BUILD)/plmd: $(BUILD)/daemon/main.o $(DAEMON) $(ENGINE) $(KERNELS) $(PROTO) $(BASE)
-	@$(CC) $(LDFLAGS) $^ -lev -ljansson -lm -o $@
+	@$(CC) $(LDFLAGS) $^ -lev -ljansson -linih -lm -o $@
 $(BUILD)/plmctl: $(PLMCTL_O) $(CLIENT) $(PROTO) $(BASE)
 	@$(CC) $(LDFLAGS) $^ -ljansson -o $@
 $(BUILD)/plm-bench: $(BUILD)/tests/bench/plm-bench.o $(ENGINE) $(KERNELS) $(BASE)
@@ -90,7 +90,7 @@ $(BUILD)/tests/unit/engine/%: $(BUILD)/tests/unit/engine/%.o $(ENGINE) $(KERNELS
 $(BUILD)/tests/unit/proto/%: $(BUILD)/tests/unit/proto/%.o $(PROTO) $(BASE)
 	$(call link_test,-ljansson)
 $(BUILD)/tests/unit/daemon/%: $(BUILD)/tests/unit/daemon/%.o $(DAEMON) $(ENGINE) $(KERNELS) $(PROTO) $(BASE)
-	$(call link_test,-lev -ljansson)
+	$(call link_test,-lev -ljansson -linih)
 $(BUILD)/tests/unit/clients/%: $(BUILD)/tests/unit/clients/%.o $(CLIENT) $(PROTO) $(BASE)
 	$(call link_test,-ljansson)
 

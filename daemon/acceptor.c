@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,7 +10,7 @@
 #include "daemon/log.h"
 #include "daemon/server.h"
 
-enum { ACCEPTS_PER_TURN = 16 };
+enum { ACCEPTS_PER_TURN = 16, OTHER_DESCRIPTORS = 64 };
 static const double PAUSE_SECONDS = 0.5;
 
 static bool peer_uid(int fd, uid_t *uid) {
@@ -50,7 +51,9 @@ static void accepted(struct server *server, int fd) {
         close(fd);
         return;
     }
-    if (server->n_conns >= LIMIT_CONNECTIONS || count_uid(server, uid) >= LIMIT_CONNECTIONS_PER_UID)
+    const struct options *options = server->options;
+    if (server->n_conns >= options->max_connections ||
+        count_uid(server, uid) >= options->max_connections_per_uid)
         refuse(server, fd, uid);
     else if (!conn_new(server, fd, uid))
         close(fd);
@@ -88,6 +91,14 @@ static void acceptor_again(struct ev_loop *loop, ev_timer *watcher, int revents)
     (void)revents;
     struct server *server = watcher->data;
     ev_io_start(loop, &server->acceptor.ready);
+}
+
+void acceptor_make_room(unsigned connections) {
+    struct rlimit limit;
+    const rlim_t wanted = connections + OTHER_DESCRIPTORS;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 void acceptor_start(struct server *server) {

@@ -13,6 +13,8 @@ struct acceptor {
     bool open;
 };
 
+/* That many connections need a descriptor each: raises the process's limit, as far as it can be. */
+void acceptor_make_room(unsigned connections);
 void acceptor_start(struct server *server);
 /* Takes those already waiting; then no more. The listening socket is closed and removed. */
 void acceptor_stop(struct server *server);

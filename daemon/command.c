@@ -1,11 +1,14 @@
 #include "daemon/command.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/clock.h"
 #include "daemon/handlers.h"
+#include "daemon/log.h"
+#include "daemon/log_prompt.h"
 #include "daemon/request.h"
 #include "daemon/server.h"
 
@@ -197,6 +200,14 @@ static struct command *command_new(struct request *request, struct rpc_call *cal
     return command;
 }
 
+static void command_log(const struct command *command) {
+    const struct conn *conn = command->conn;
+    const struct rpc_call *call = command->call;
+    const char *method = method_name(call->method);
+    log_debug("connection %" PRIu64 ": %s", conn->serial, method);
+    if (conn->server->options->log_prompts) log_prompt(conn->serial, method, &call->spec);
+}
+
 static const struct outcome *command_run(struct command *command) {
     struct error error = {0};
     const struct rpc_call *call = command->call;
@@ -205,6 +216,7 @@ static const struct outcome *command_run(struct command *command) {
         error_set(&error, ERROR_INVALID_REQUEST, "a request with this id is in flight");
         return command_fail(command, &error);
     }
+    command_log(command);
     return handlers_of(call->method)(command);
 }
 

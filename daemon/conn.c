@@ -23,7 +23,8 @@ enum {
 
 /* Is a pause in reading due? The peer then feels it as back-pressure. */
 static bool conn_must_wait(const struct conn *conn) {
-    return conn->outbox.bytes >= OUTBOX_STALL || conn->n_unparsed >= UNPARSED_LIMIT;
+    return conn->outbox.bytes >= conn->server->options->stall_output ||
+           conn->n_unparsed >= UNPARSED_LIMIT;
 }
 
 /* Adjusts what the loop watches to the connection's state. */
@@ -83,7 +84,7 @@ static void conn_resume(struct ev_loop *loop, ev_timer *watcher, int revents) {
 }
 
 static void conn_start_partial(struct conn *conn) {
-    ev_timer_set(&conn->partial, LIMIT_PARTIAL_SECONDS, 0.);
+    ev_timer_set(&conn->partial, conn->server->options->line_seconds, 0.);
     ev_timer_start(conn->server->loop, &conn->partial);
 }
 
@@ -99,6 +100,7 @@ static void conn_time_line(struct conn *conn, const char *bytes, size_t n) {
 static void conn_feed(struct conn *conn, const char *bytes, size_t n) {
     conn->server->counters.bytes_in += n;
     conn_time_line(conn, bytes, n);
+    frames_limit(conn->frames, conn->server->options->max_line); /* it can change */
     if (frames_feed(conn->frames, bytes, n))
         conn_turn(conn);
     else
@@ -137,8 +139,7 @@ static void conn_partial(struct ev_loop *loop, ev_timer *watcher, int revents) {
         conn_start_partial(conn);
         return;
     }
-    error_set(&error, ERROR_PARSE, "a line was not finished within %d seconds",
-              LIMIT_PARTIAL_SECONDS);
+    error_set(&error, ERROR_PARSE, "a line was not finished in time");
     reply_error(&line, NULL, &error, NULL);
     buf_add_char(&line, '\n');
     conn_send(conn, &line, false);
@@ -159,10 +160,11 @@ void conn_end_reading(struct conn *conn) {
 
 static void conn_time_stall(struct conn *conn, bool progress) {
     struct ev_loop *loop = conn->server->loop;
-    bool needed = conn->outbox.bytes >= OUTBOX_STALL && !conn->doomed;
+    const struct options *options = conn->server->options;
+    bool needed = conn->outbox.bytes >= options->stall_output && !conn->doomed;
     if (progress || !needed) ev_timer_stop(loop, &conn->stall);
     if (!needed || ev_is_active(&conn->stall)) return;
-    ev_timer_set(&conn->stall, LIMIT_STALL_SECONDS, 0.);
+    ev_timer_set(&conn->stall, options->stall_seconds, 0.);
     ev_timer_start(loop, &conn->stall);
 }
 
@@ -197,7 +199,8 @@ void conn_send(struct conn *conn, struct buf *line, bool droppable) {
         buf_free(line);
         return;
     }
-    if (!outbox_add_steal(&conn->outbox, line, droppable)) {
+    size_t limit = droppable ? OUTBOX_SOFT : conn->server->options->max_output;
+    if (!outbox_add_steal(&conn->outbox, line, limit)) {
         conn->server->counters.tokens_dropped += droppable;
         conn->server->counters.connections_closed_by_limit += !droppable;
         if (!droppable) conn_doom(conn, "too much output waits for it, or out of memory");

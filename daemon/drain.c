@@ -85,21 +85,14 @@ static void drain_signal(struct ev_loop *loop, ev_signal *watcher, int revents) 
         drain_cancel(server);
 }
 
-static void drain_note_hangup(struct ev_loop *loop, ev_signal *watcher, int revents) {
-    (void)loop, (void)watcher, (void)revents;
-    log_info("SIGHUP: nothing to load again, restart to change options");
-}
-
 void drain_init(struct server *server) {
     struct drain *drain = &server->drain;
     ev_signal_init(&drain->terminate, drain_signal, SIGTERM);
     ev_signal_init(&drain->interrupt, drain_signal, SIGINT);
-    ev_signal_init(&drain->hangup, drain_note_hangup, SIGHUP);
     ev_timer_init(&drain->timer, drain_timeout, 0., 0.);
     drain->terminate.data = drain->interrupt.data = drain->timer.data = server;
     ev_signal_start(server->loop, &drain->terminate);
     ev_signal_start(server->loop, &drain->interrupt);
-    ev_signal_start(server->loop, &drain->hangup);
 }
 
 void drain_fail(struct server *server) {

@@ -20,7 +20,7 @@ enum drain_state {
 struct server;
 struct drain {
     enum drain_state state;
-    ev_signal terminate, interrupt, hangup;
+    ev_signal terminate, interrupt;
     ev_timer timer; /* of the state */
 };
 

@@ -100,16 +100,17 @@ static bool jobs_admit(struct jobs *jobs, const struct command *command, struct 
     const struct conn *conn = command->conn;
     if (conn->server->drain.state != DRAIN_NO)
         return error_set(error, ERROR_SHUTTING_DOWN, "the daemon is ending");
-    if (conn->n_commands + conn->n_unparsed > LIMIT_IN_FLIGHT)
+    if (conn->n_commands + conn->n_unparsed > conn->server->options->max_in_flight)
         return jobs_overloaded(jobs, error, "too many requests in flight on this connection");
-    if (jobs_depth(jobs) >= LIMIT_QUEUE_JOBS)
+    if (jobs_depth(jobs) >= conn->server->options->max_queue_jobs)
         return jobs_overloaded(jobs, error, "the queue is full");
     return jobs->model == MODEL_LOADING || jobs_model_ready(jobs, command->call->model, error);
 }
 
 static bool jobs_admit_tokens(struct jobs *jobs, const struct job *job, struct error *error) {
     uint64_t queued = jobs_queued_tokens(jobs);
-    if (queued == 0 || queued + job->prompt_tokens <= LIMIT_QUEUE_TOKENS) return true;
+    const uint64_t most = jobs->server->options->max_queue_tokens;
+    if (queued == 0 || queued + job->prompt_tokens <= most) return true;
     return jobs_overloaded(jobs, error, "too many prompt tokens wait in the queue");
 }
 

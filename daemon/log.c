@@ -1,36 +1,63 @@
 #include "daemon/log.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-static enum log_level highest = LOG_LEVEL_INFO;
+static atomic_int highest = LOG_LEVEL_INFO;
+static bool to_journal; /* written before threads start */
 
-static const char *const level_names[] = {"error", "warn", "info", "debug"};
+static const struct {
+    const char *name;
+    int priority; /* as syslog numbers it */
+} levels[] = {{"error", 3}, {"warn", 4}, {"info", 6}, {"debug", 7}};
 
 bool log_level_parse(const char *name, enum log_level *level) {
-    for (size_t i = 0; i < sizeof level_names / sizeof *level_names; i++) {
-        if (strcmp(name, level_names[i]) != 0) continue;
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (strcmp(name, levels[i].name) != 0) continue;
         *level = (enum log_level)i;
         return true;
     }
     return false;
 }
 
-void log_set_level(enum log_level level) {
-    highest = level;
+const char *log_level_name(enum log_level level) {
+    return levels[level].name;
 }
 
-/* The journal stamps lines itself. */
-static size_t log_stamp(char *line, size_t size) {
-    if (getenv("JOURNAL_STREAM")) return 0;
+void log_set_level(enum log_level level) {
+    atomic_store_explicit(&highest, level, memory_order_relaxed);
+}
+
+/* $JOURNAL_STREAM is inherited, also by those whose stderr leads elsewhere: so it says which file
+ * it means, "device:inode". */
+static bool is_journal(void) {
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat status;
+    char ours[64];
+    if (!stream || fstat(STDERR_FILENO, &status) != 0) return false;
+    snprintf(ours, sizeof ours, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(stream, ours) == 0;
+}
+
+void log_init(enum log_level level) {
+    to_journal = is_journal();
+    log_set_level(level);
+}
+
+static size_t log_begin(char *line, size_t size, enum log_level level) {
     time_t now = time(NULL);
     struct tm utc;
-    if (!gmtime_r(&now, &utc)) return 0;
-    return strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", &utc);
+    size_t used = 0;
+    if (to_journal) return (size_t)snprintf(line, size, "<%d>", levels[level].priority);
+    if (gmtime_r(&now, &utc)) used = strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", &utc);
+    return used + (size_t)snprintf(line + used, size - used, "plmd: %s: ", levels[level].name);
 }
 
 /* One event stays one line whatever text got into it. */
@@ -40,10 +67,9 @@ static void log_flatten(char *line, size_t n) {
 }
 
 void log_line(enum log_level level, const char *format, ...) {
-    if (level > highest) return;
     char line[1024];
-    size_t used = log_stamp(line, 64);
-    used += (size_t)snprintf(line + used, 64, "plmd: %s: ", level_names[level]);
+    if ((int)level > atomic_load_explicit(&highest, memory_order_relaxed)) return;
+    size_t used = log_begin(line, 128, level);
     va_list args;
     va_start(args, format);
     int n = vsnprintf(line + used, sizeof line - used - 1, format, args);

@@ -1,10 +1,9 @@
-/* plmd: serves a local model to local programs over a unix socket. */
+/* plmd: serves local models to local programs over a unix socket. */
+#include <errno.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <errno.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "daemon/server.h"
@@ -19,15 +18,6 @@ static void tune_memory(void) {
     mallopt(M_TRIM_THRESHOLD, 256 * 1024);
 }
 
-/* All the connections that the limits allow need a descriptor each. */
-static void raise_descriptor_limit(void) {
-    struct rlimit limit;
-    const rlim_t wanted = LIMIT_CONNECTIONS + 64;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted) return;
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* The common mistakes are told at once, before anybody sees a socket. */
 static bool check_model_file(const char *path) {
     if (access(path, R_OK) == 0) return true;
@@ -35,7 +25,7 @@ static bool check_model_file(const char *path) {
     return false;
 }
 
-static int serve(const struct options *options) {
+static int serve(struct options *options) {
     struct listener listener;
     struct error error = {0};
     for (unsigned i = 0; i < options->n_models; i++)
@@ -49,20 +39,47 @@ static int serve(const struct options *options) {
     return status;
 }
 
+static int complain(struct buf *problems) {
+    for (const char *line = problems->bytes; line && *line; line += strcspn(line, "\n") + 1)
+        fprintf(stderr, "plmd: %.*s\n", (int)strcspn(line, "\n"), line);
+    if (problems->failed) fputs("plmd: out of memory\n", stderr);
+    buf_free(problems);
+    return EXIT_USAGE;
+}
+
+/* Prints instead of serving, when that is asked for. */
+static bool answer(const struct options *options, struct buf *text) {
+    if (options->help)
+        options_help(text);
+    else if (options->version)
+        buf_add_str(text, "plmd " PLM_VERSION "\n");
+    else if (options->print_config)
+        options_print(options, text);
+    else if (options->check_config)
+        buf_add_str(text, "ok\n");
+    else
+        return false;
+    return true;
+}
+
+static int finish(struct buf *text) {
+    bool written = !text->failed && fwrite(text->bytes, 1, text->len, stdout) == text->len &&
+                   fflush(stdout) == 0;
+    buf_free(text);
+    return written ? 0 : EXIT_CANNOT;
+}
+
 int main(int argc, char **argv) {
     static struct options options; /* borrowed by threads until the process ends */
-    struct error error = {0};
-    if (!options_parse(&options, argc, argv, &error)) {
-        fprintf(stderr, "plmd: %s (see plmd --help)\n", error.message);
-        return EXIT_USAGE;
+    struct buf problems = {0}, text = {0};
+    if (!options_parse(&options, argc, argv, &problems)) return complain(&problems);
+    if (answer(&options, &text)) {
+        options_clear(&options);
+        return finish(&text);
     }
-    if (options.help || options.version) {
-        fputs(options.help ? options_help : "plmd " PLM_VERSION "\n", stdout);
-        return 0;
-    }
-    log_set_level(options.log_level);
+    log_init(options.log_level);
     signal(SIGPIPE, SIG_IGN);
     tune_memory();
-    raise_descriptor_limit();
+    acceptor_make_room(options.max_connections);
     return serve(&options);
 }

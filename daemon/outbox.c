@@ -67,8 +67,8 @@ static bool outbox_append_short(struct outbox *outbox, const struct buf *line) {
     return true;
 }
 
-bool outbox_add_steal(struct outbox *outbox, struct buf *line, bool droppable) {
-    size_t n = line->len, limit = droppable ? OUTBOX_SOFT : OUTBOX_HARD;
+bool outbox_add_steal(struct outbox *outbox, struct buf *line, size_t limit) {
+    size_t n = line->len;
     bool added = !line->failed && n <= limit && outbox->bytes <= limit - n;
     if (added && n > 0)
         added = n > BLOCK_ROOM / 2 ? outbox_append_long(outbox, line)

@@ -52,8 +52,10 @@ static void answer_no_memory(struct conn *conn) {
 
 /* A response that can't be sent is answered for by a short error: there is always one response. */
 static void request_check_size(const struct request *request, struct buf *reply, const char *id) {
-    const size_t room = OUTBOX_HARD - request->replies.len - SHORT_REPLY * BATCH_MEMBERS;
-    struct error error = {.numbers = {OUTBOX_HARD}};
+    const size_t limit = request->conn->server->options->max_output;
+    const size_t taken = request->replies.len + SHORT_REPLY * BATCH_MEMBERS;
+    const size_t room = taken < limit ? limit - taken : 0;
+    struct error error = {.numbers = {limit}};
     if (!reply->failed && reply->len <= room) return;
     if (reply->failed)
         error_set(&error, ERROR_OUT_OF_MEMORY, "no memory for the response");

@@ -30,6 +30,7 @@ static bool server_start(struct server *server, struct error *error) {
     server->reaper.data = server;
     ev_prepare_start(server->loop, &server->reaper);
     drain_init(server);
+    reload_init(server);
     acceptor_start(server);
     return true;
 }
@@ -40,7 +41,7 @@ static void server_stop(struct server *server) {
     ev_loop_destroy(server->loop);
 }
 
-int server_run(const struct options *options, struct listener *listener) {
+int server_run(struct options *options, struct listener *listener) {
     static struct server server; /* threads may still see it while the process exits */
     struct error error = {0};
     server = (struct server){.options = options,

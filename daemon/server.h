@@ -17,17 +17,7 @@
 #include "daemon/jobs.h"
 #include "daemon/listener.h"
 #include "daemon/options.h"
-
-/* The limits of the wire contract that no flag changes. */
-enum {
-    LIMIT_CONNECTIONS = 1024,
-    LIMIT_CONNECTIONS_PER_UID = 256,
-    LIMIT_IN_FLIGHT = 64, /* per connection */
-    LIMIT_QUEUE_JOBS = 256,
-    LIMIT_QUEUE_TOKENS = 262144,
-    LIMIT_PARTIAL_SECONDS = 60, /* an unfinished line */
-    LIMIT_STALL_SECONDS = 10,   /* a reader that takes nothing of OUTBOX_STALL bytes */
-};
+#include "daemon/reload.h"
 
 struct conn;
 LIST_HEAD(conn_list, conn);
@@ -35,13 +25,14 @@ SLIST_HEAD(doomed_list, conn);
 
 struct server {
     struct ev_loop *loop;
-    const struct options *options;
+    struct options *options; /* reload changes some */
     int64_t started_ns;
     struct listener *listener; /* borrowed */
     struct acceptor acceptor;
     struct hangup hangup;
     struct jobs jobs;
     struct drain drain;
+    struct reload reload;
     struct counters counters;
     struct conn_list conns;
     struct doomed_list doomed; /* closed at the end of the turn */
@@ -52,6 +43,6 @@ struct server {
 };
 
 /* Serves until it is told to end. Returns the process's exit status. The socket is listening. */
-int server_run(const struct options *options, struct listener *listener);
+int server_run(struct options *options, struct listener *listener);
 
 #endif

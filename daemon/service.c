@@ -81,18 +81,19 @@ static void add_capabilities(struct buf *out) {
 }
 
 void service_hello(struct buf *out, const struct server *server) {
+    const struct options *options = server->options;
     const struct member limits[] = {
-        {"max_line", server->options->max_line},
-        {"connections", LIMIT_CONNECTIONS},
-        {"connections_per_uid", LIMIT_CONNECTIONS_PER_UID},
-        {"in_flight", LIMIT_IN_FLIGHT},
+        {"max_line", options->max_line},
+        {"connections", options->max_connections},
+        {"connections_per_uid", options->max_connections_per_uid},
+        {"in_flight", options->max_in_flight},
         {"batch", 64},
-        {"queue_jobs", LIMIT_QUEUE_JOBS},
-        {"queue_tokens", LIMIT_QUEUE_TOKENS},
-        {"output_bytes", OUTBOX_HARD},
-        {"stalled_output_bytes", OUTBOX_STALL},
-        {"stalled_output_s", LIMIT_STALL_SECONDS},
-        {"partial_line_s", LIMIT_PARTIAL_SECONDS},
+        {"queue_jobs", options->max_queue_jobs},
+        {"queue_tokens", options->max_queue_tokens},
+        {"output_bytes", options->max_output},
+        {"stalled_output_bytes", options->stall_output},
+        {"stalled_output_s", options->stall_seconds},
+        {"partial_line_s", options->line_seconds},
         {"schema_bytes", 256 * 1024},
         {"schema_depth", 32},
         {"nesting", 64},

@@ -20,6 +20,10 @@ struct frames *frames_new(size_t max_line) {
     return frames;
 }
 
+void frames_limit(struct frames *frames, size_t max_line) {
+    frames->max_line = max_line;
+}
+
 void frames_free(struct frames *frames) {
     if (!frames) return;
     buf_free(&frames->buf);

@@ -6,6 +6,8 @@
 
 #include "daemon/outbox.h"
 
+enum { HARD = 8 << 20 };
+
 /* A line of n bytes, the last one '\n'; its content depends on seed. */
 static struct buf line_of(size_t n, unsigned seed) {
     struct buf line = {0};
@@ -32,7 +34,7 @@ START_TEST(order_is_kept) {
     for (unsigned i = 0; i < LINES; i++) {
         struct buf line = line_of(sizes[i * 7 % (sizeof sizes / sizeof *sizes)], i);
         buf_add(&wanted, line.bytes, line.len);
-        ck_assert(outbox_add_steal(&outbox, &line, false));
+        ck_assert(outbox_add_steal(&outbox, &line, HARD));
         ck_assert_ptr_null(line.bytes);
         if (i % 3) continue;
         ck_assert_int_ne(outbox_write(&outbox, &written, pair[0]), OUTBOX_BROKEN);
@@ -58,16 +60,16 @@ END_TEST
 START_TEST(limits) {
     struct outbox outbox = {0};
     struct buf line = line_of(OUTBOX_SOFT, 0);
-    ck_assert(outbox_add_steal(&outbox, &line, true)); /* exactly at the soft limit */
+    ck_assert(outbox_add_steal(&outbox, &line, OUTBOX_SOFT)); /* exactly at the soft limit */
     line = line_of(1, 0);
-    ck_assert(!outbox_add_steal(&outbox, &line, true));
+    ck_assert(!outbox_add_steal(&outbox, &line, OUTBOX_SOFT));
     ck_assert_ptr_null(line.bytes);
-    line = line_of(OUTBOX_HARD - OUTBOX_SOFT, 0);
-    ck_assert(outbox_add_steal(&outbox, &line, false)); /* exactly at the hard limit */
-    ck_assert_uint_eq(outbox.bytes, OUTBOX_HARD);
+    line = line_of(HARD - OUTBOX_SOFT, 0);
+    ck_assert(outbox_add_steal(&outbox, &line, HARD)); /* exactly at the hard limit */
+    ck_assert_uint_eq(outbox.bytes, HARD);
     line = line_of(1, 0);
-    ck_assert(!outbox_add_steal(&outbox, &line, false));
-    ck_assert_uint_eq(outbox.bytes, OUTBOX_HARD);
+    ck_assert(!outbox_add_steal(&outbox, &line, HARD));
+    ck_assert_uint_eq(outbox.bytes, HARD);
     outbox_free(&outbox);
     ck_assert_uint_eq(outbox.bytes, 0);
 }
@@ -77,7 +79,7 @@ START_TEST(failed_line_is_refused) {
     struct outbox outbox = {0};
     struct buf line = line_of(10, 0);
     line.failed = true;
-    ck_assert(!outbox_add_steal(&outbox, &line, false));
+    ck_assert(!outbox_add_steal(&outbox, &line, HARD));
     ck_assert_ptr_null(line.bytes);
     ck_assert_uint_eq(outbox.bytes, 0);
 }
@@ -90,7 +92,7 @@ START_TEST(peer_gone) {
     int pair[2];
     make_pair(pair);
     close(pair[1]);
-    ck_assert(outbox_add_steal(&outbox, &line, false));
+    ck_assert(outbox_add_steal(&outbox, &line, HARD));
     ck_assert_int_eq(outbox_write(&outbox, &written, pair[0]), OUTBOX_BROKEN); /* and no SIGPIPE */
     outbox_free(&outbox);
     close(pair[0]);
@@ -105,7 +107,7 @@ START_TEST(blocked_peer) {
     ck_assert_int_eq(outbox_write(&outbox, &written, pair[0]), OUTBOX_EMPTY);
     for (int i = 0; i < 7; i++) {
         struct buf line = line_of(1024 * 1024, 0);
-        ck_assert(outbox_add_steal(&outbox, &line, false));
+        ck_assert(outbox_add_steal(&outbox, &line, HARD));
     }
     ck_assert_int_eq(outbox_write(&outbox, &written, pair[0]), OUTBOX_BLOCKED);
     total += written;

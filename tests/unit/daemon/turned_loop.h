@@ -41,7 +41,9 @@ static int connect_peer(void) {
 static void setup(void) {
     struct error error = {0};
     log_set_level(LOG_LEVEL_ERROR);
-    options = (struct options){.max_line = 4 << 20, .engine.model_path = "fake"};
+    static char *flags[] = {(char *)"plmd", (char *)"--model=fake", (char *)"--config=/dev/null"};
+    struct buf problems = {0};
+    ck_assert(options_parse(&options, 3, flags, &problems));
     listener = (struct listener){.fd = -1, .lock_fd = -1};
     server = (struct server){.options = &options, .listener = &listener, .started_ns = clock_ns()};
     server.loop = ev_loop_new(EVFLAG_NOENV);
