@@ -12,10 +12,19 @@ enum symbol { MINUS = 10, POINT, EXPONENT, PLUS };
 /* Where in a number a state stands. INTEGER + n: n digits of the integer part were read (n = 0: a
  * zero); FRACTION + n: the point and n digits. */
 enum place {
-    START, SIGNED,
-    INTEGER, INTEGER_END = INTEGER + MAX_DIGITS,
-    FRACTION, FRACTION_END = FRACTION + MAX_DIGITS,
-    EXP, EXP_SIGNED, EXP_LOW, EXP_TWO, EXP_HIGH, EXP_LAST, EXP_END,
+    START,
+    SIGNED,
+    INTEGER,
+    INTEGER_END = INTEGER + MAX_DIGITS,
+    FRACTION,
+    FRACTION_END = FRACTION + MAX_DIGITS,
+    EXP,
+    EXP_SIGNED,
+    EXP_LOW,
+    EXP_TWO,
+    EXP_HIGH,
+    EXP_LAST,
+    EXP_END,
     PLACES
 };
 
@@ -32,8 +41,8 @@ struct place_key {
 
 struct builder {
     bool integer;
-    bool no_exponent;               /* a bound lies beyond what is written without one */
-    bool possible[2];               /* numbers of this sign exist (0: not negative, 1: negative) */
+    bool no_exponent; /* a bound lies beyond what is written without one */
+    bool possible[2]; /* numbers of this sign exist (0: not negative, 1: negative) */
     struct magnitude low[2], high[2];
     uint32_t max_whole, max_rest;
     uint16_t known[PLACES][2][3][3]; /* state + 1 */
@@ -75,8 +84,7 @@ static bool place_digits(struct magnitude *bound, const uint8_t *digits, uint32_
     if (n == 0) return true;
     long whole = (long)n + power; /* digits before the point */
     if (whole > BOUND_DIGITS || power < -BOUND_DIGITS) return false;
-    for (long i = 0; i < whole; i++)
-        bound->whole[bound->n_whole++] = i < (long)n ? digits[i] : 0;
+    for (long i = 0; i < whole; i++) bound->whole[bound->n_whole++] = i < (long)n ? digits[i] : 0;
     for (long i = whole; i < (long)n; i++) bound->rest[bound->n_rest++] = i < 0 ? 0 : digits[i];
     return true;
 }
@@ -368,8 +376,7 @@ static enum digits_result build(struct digits *digits, const struct digits_facet
     build_states(b);
     if (!b->failed) {
         measure(b);
-        result = b->states[0].distance == DIGITS_DEAD ? DIGITS_EMPTY
-                                                      : append(digits, b, automaton);
+        result = b->states[0].distance == DIGITS_DEAD ? DIGITS_EMPTY : append(digits, b, automaton);
     }
     free(b->keys);
     free(b->states);
@@ -407,8 +414,9 @@ static bool remember(struct digits *digits, const struct digits_facets *facets,
         !vector_reserve((void **)&digits->text, &digits->cap_text,
                         digits->n_text + low_len + high_len, 1))
         return false;
-    struct digits_memo memo = {facets->integer, facets->low_strict, facets->high_strict,
-                               0, low_len, 0, high_len, automaton};
+    struct digits_memo memo = {
+        facets->integer, facets->low_strict, facets->high_strict, 0, low_len, 0,
+        high_len,        automaton};
     memo.low = keep_spelling(digits, facets->low);
     memo.high = keep_spelling(digits, facets->high);
     digits->memos[digits->n_memos++] = memo;

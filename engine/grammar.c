@@ -8,8 +8,14 @@
 #include "engine/grammar_rules.h"
 #include "engine/schema.h"
 
-enum { SCHEMA_BYTES = 256 << 10, SCHEMA_DEPTH = 32, MASK_BYTES = 4 << 20, MAX_TOOLS = 1024, PLACE = 48,
-       ATTEMPTS = 4 /* at oneOf */ };
+enum {
+    SCHEMA_BYTES = 256 << 10,
+    SCHEMA_DEPTH = 32,
+    MASK_BYTES = 4 << 20,
+    MAX_TOOLS = 1024,
+    PLACE = 48,
+    ATTEMPTS = 4 /* at oneOf */
+};
 
 struct grammar {
     atomic_uint references;
@@ -86,8 +92,8 @@ static bool check_size(size_t len, const struct grammar_limits *limits, const ch
 
 /* One attempt. SCHEMA_AGAIN: with the overlaps found, another. */
 static enum schema_outcome compile_value(const char *schema, size_t len, bool spaced,
-                                         const struct schema_options *options,
-                                         struct grammar **out, struct error *error) {
+                                         const struct schema_options *options, struct grammar **out,
+                                         struct error *error) {
     struct grammar *grammar = *out = grammar_new(spaced);
     if (!grammar) return SCHEMA_FAILED;
     struct rules *rules = &grammar->rules;
@@ -174,7 +180,8 @@ static bool check_tool(const struct grammar_tool *tool, size_t index, char place
                 strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:/-",
                        tool->name[i]);
     if (!valid)
-        return error_at(error, ERROR_INVALID_PARAMS, place, "a tool's name is [A-Za-z0-9_.:/-]{1,128}");
+        return error_at(error, ERROR_INVALID_PARAMS, place,
+                        "a tool's name is [A-Za-z0-9_.:/-]{1,128}");
     snprintf(place, PLACE, "tools[%zu].parameters", index);
     return check_size(tool->schema ? tool->schema_len : 0, limits, place, error);
 }
@@ -239,15 +246,14 @@ static bool compile_tool(struct grammar *grammar, struct workshop *shop, size_t 
     options.place = place;
     options.overlaps = &shop->overlaps[i];
     if (!check_tool(tool, i, place, limits, error)) return false;
-    shop->schemas[i] = schema_compile(tool->schema, tool->schema_len, &options, &grammar->rules,
-                                      &node, error);
+    shop->schemas[i] =
+        schema_compile(tool->schema, tool->schema_len, &options, &grammar->rules, &node, error);
     return shop->schemas[i] && add_name(&grammar->rules, &shop->names, tool, node);
 }
 
 static enum schema_outcome compile_tools(struct grammar *grammar, struct workshop *shop,
                                          const struct grammar_tool *tools,
-                                         const struct grammar_limits *limits,
-                                         struct error *error) {
+                                         const struct grammar_limits *limits, struct error *error) {
     enum schema_outcome all = SCHEMA_SETTLED;
     for (size_t i = 0; i < shop->n; i++)
         if (!compile_tool(grammar, shop, i, &tools[i], limits, error)) return SCHEMA_FAILED;
@@ -260,8 +266,7 @@ static enum schema_outcome compile_tools(struct grammar *grammar, struct worksho
 }
 
 static bool finish_calls(struct grammar *grammar, const struct words *names,
-                         const struct grammar_syntax *syntax, size_t n_tools,
-                         struct error *error) {
+                         const struct grammar_syntax *syntax, size_t n_tools, struct error *error) {
     struct rules *rules = &grammar->rules;
     if (!add_names(rules, names) || !add_literals(rules, syntax) || !add_fallback(rules))
         return false;
@@ -270,8 +275,8 @@ static bool finish_calls(struct grammar *grammar, const struct words *names,
     if (!rules_prune(rules)) return false;
     grammar->shortest = RULES_INFINITE;
     for (uint32_t i = rules->tools; i < rules->tools + rules->n_tools; i++) {
-        uint32_t length = rules_sum(rules->words.list[i].len,
-                                    rules->nodes[rules->words.list[i].value].shortest);
+        uint32_t length =
+            rules_sum(rules->words.list[i].len, rules->nodes[rules->words.list[i].value].shortest);
         if (length < grammar->shortest) grammar->shortest = length;
     }
     uint32_t around = rules->literals[LITERAL_HEAD].len + rules->literals[LITERAL_CLOSE].len;
@@ -294,8 +299,8 @@ static bool check_syntax(const struct grammar_syntax *syntax, enum grammar_choic
 static enum schema_outcome compile_calls(struct workshop *shop, const struct grammar_tool *tools,
                                          enum grammar_choice choice, unsigned max_calls,
                                          const struct grammar_syntax *syntax,
-                                         const struct grammar_limits *limits,
-                                         struct grammar **out, struct error *error) {
+                                         const struct grammar_limits *limits, struct grammar **out,
+                                         struct error *error) {
     struct grammar *grammar = grammar_new(syntax->spaced);
     if (!grammar) return SCHEMA_FAILED;
     grammar->rules.automatic = choice == GRAMMAR_AUTO;

@@ -82,7 +82,7 @@ static bool edges_build(const struct language *language, struct edges *edges) {
         if (language->next[i] != LANGUAGE_DEAD) edges->first[language->next[i] + 2]++;
     for (uint32_t i = 0; i < n + 2; i++) total = edges->first[i] += total;
     for (uint32_t state = 0; state < n; state++)
-        for (uint32_t class = 0; class < classes; class++) {
+        for (uint32_t class = 0; class < classes; class ++) {
             uint16_t target = language->next[(size_t)state * classes + class];
             if (target == LANGUAGE_DEAD) continue;
             uint32_t at = edges->first[target + 1]++;
@@ -141,7 +141,7 @@ static void count_plain(const struct language *language, uint32_t plain[256]) {
 static void measure_state(struct language *language, uint32_t state, const uint32_t plain[256]) {
     uint64_t words = language->wanted[state];
     uint32_t longest = 0;
-    for (uint32_t class = 0; class < language->n_classes; class++) {
+    for (uint32_t class = 0; class < language->n_classes; class ++) {
         uint16_t target = language->next[(size_t)state * language->n_classes + class];
         if (target == LANGUAGE_DEAD || language->distance[target] == LANGUAGE_INFINITE) continue;
         if (language->most[target] + 1 > longest) longest = language->most[target] + 1;
@@ -166,7 +166,7 @@ static bool longest_paths(struct language *language, const struct edges *edges) 
     for (uint32_t i = 0; i < n; i++) {
         language->most[i] = LANGUAGE_INFINITE;
         language->words[i] = LANGUAGE_PLENTY;
-        for (uint32_t class = 0; class < classes; class++) {
+        for (uint32_t class = 0; class < classes; class ++) {
             uint16_t target = language->next[(size_t)i * classes + class];
             open[i] += target != LANGUAGE_DEAD && language->distance[target] != LANGUAGE_INFINITE;
         }
@@ -217,8 +217,8 @@ static bool measure(struct language *language, bool (*wanted)(uint32_t label, co
     bool done = language->wanted && language->distance && language->least && language->most &&
                 language->words;
     for (uint32_t i = 0; done && i < n; i++)
-        language->wanted[i] = language->labels[i] != LANGUAGE_INFINITE &&
-                              wanted(language->labels[i], user);
+        language->wanted[i] =
+            language->labels[i] != LANGUAGE_INFINITE && wanted(language->labels[i], user);
     done = done && edges_build(language, &edges) &&
            shortest_paths(language, &edges, language->distance, true) &&
            shortest_paths(language, &edges, language->least, false) &&
@@ -261,15 +261,15 @@ uint32_t language_label(const struct language *language, const char *text, uint3
     return language->labels[state];
 }
 
-/* By induction on the length: every length that a state claims is one that it ends with, or one less
- * of a successor. */
+/* By induction on the length: every length that a state claims is one that it ends with, or one
+ * less of a successor. */
 static bool covers(const struct language *language, uint32_t state) {
     const uint16_t *next = language->next + (size_t)state * language->n_classes;
     uint64_t reached = language->wanted[state] ? 0 : language->least[state];
     bool grown = true;
     while (grown) {
         grown = false;
-        for (uint32_t class = 0; class < language->n_classes; class++) {
+        for (uint32_t class = 0; class < language->n_classes; class ++) {
             uint16_t target = next[class];
             if (target == LANGUAGE_DEAD) continue;
             if (language->most[target] == LANGUAGE_INFINITE) {

@@ -5,10 +5,10 @@
 #include "engine/language.h"
 #include "engine/vector.h"
 
-enum { MAX_WORK = 3 << 19, MAX_CLASSES = 250 };
+enum { MAX_CLASSES = 250 };
 
-/* The subset construction. A state is a set of pattern states (as bits) and the number of characters
- * read, as far as the length needs it. */
+/* The subset construction. A state is a set of pattern states (as bits) and the number of
+ * characters read, as far as the length needs it. */
 struct builder {
     struct language *language;
     const struct pattern_pool *pool;
@@ -16,15 +16,15 @@ struct builder {
     uint32_t owner[LANGUAGE_PATTERNS]; /* the pattern of an automaton */
     uint32_t n, n_patterns;
     const struct language_length *length;
-    uint32_t words;       /* of a set, the count included as the last */
-    uint64_t *sets;       /* one for each state */
-    uint64_t *restart;    /* what a search begins anew with */
-    uint64_t *keep;       /* states that tell sets apart: no forks */
-    uint64_t *member;     /* [set * class words]: does the set hold the class? */
+    uint32_t words;    /* of a set, the count included as the last */
+    uint64_t *sets;    /* one for each state */
+    uint64_t *restart; /* what a search begins anew with */
+    uint64_t *keep;    /* states that tell sets apart: no forks */
+    uint64_t *member;  /* [set * class words]: does the set hold the class? */
     uint32_t class_words;
     uint32_t *stack, *table, table_cap;
     uint32_t cap_sets, cap_next, cap_labels;
-    uint64_t work;
+    uint64_t work, budget;
     enum pattern_result result;
 };
 
@@ -37,7 +37,8 @@ static int compare(const void *left, const void *right) {
 
 /* Where the sets, UTF-8 and JSON begin to treat characters differently. */
 static bool collect_bounds(struct language *language, const struct pattern_pool *pool) {
-    static const uint32_t fixed[] = {0, 1, 8, 9, 11, 12, 13, 14, 0x20, 0x22, 0x23, 0x5C, 0x5D, 0x7F,
+    static const uint32_t fixed[] = {0,    1,     8,      9,      11,     12,   13,
+                                     14,   0x20,  0x22,   0x23,   0x5C,   0x5D, 0x7F,
                                      0x80, 0x800, 0xD800, 0xE000, 0x10000};
     uint32_t n = 0, kept = 0, n_fixed = sizeof fixed / sizeof *fixed;
     language->bounds = malloc((2 * (size_t)pool->n_ranges + n_fixed) * sizeof *language->bounds);
@@ -92,12 +93,13 @@ static bool merge_intervals(struct builder *b) {
         memset(mine, 0, row * sizeof *mine);
         for (uint32_t set = 0; set < b->pool->n_sets; set++)
             if (set_has(b->pool, set, at)) mine[set / 64] |= 1ull << set % 64;
-        while (memcmp(rows + (size_t)class * row, mine, row * sizeof *mine) != 0) class++;
+        while (memcmp(rows + (size_t) class * row, mine, row * sizeof *mine) != 0) class ++;
         if (class == classes && ++classes > MAX_CLASSES) b->result = PATTERN_TOO_LARGE;
         if (b->result != PATTERN_OK) break;
-        language->classes[i] = (uint8_t)class;
+        language->classes[i] = (uint8_t) class;
         uint8_t cost = cost_of(at);
-        if (language->cost[class] == 0 || cost < language->cost[class]) language->cost[class] = cost;
+        if (language->cost[class] == 0 || cost < language->cost[class])
+            language->cost[class] = cost;
     }
     b->work += (uint64_t)n * b->pool->n_sets;
     language->n_classes = classes;
@@ -108,7 +110,7 @@ static bool merge_intervals(struct builder *b) {
 static bool build_classes(struct builder *b) {
     struct language *language = b->language;
     if (!collect_bounds(language, b->pool)) return false;
-    if ((uint64_t)language->n_bounds * b->pool->n_sets > MAX_WORK) {
+    if ((uint64_t)language->n_bounds * b->pool->n_sets > b->budget) {
         b->result = PATTERN_TOO_LARGE;
         return true;
     }
@@ -136,8 +138,8 @@ static bool has(const uint64_t *set, uint32_t state) {
     return set[state >> 6] >> (state & 63) & 1;
 }
 
-/* Adds a state and what follows it without a character. BEGIN is passed only at the beginning, FINISH
- * only when the text ends. */
+/* Adds a state and what follows it without a character. BEGIN is passed only at the beginning,
+ * FINISH only when the text ends. */
 static void close_over(struct builder *b, uint64_t *set, uint32_t state, bool begin, bool finish) {
     uint32_t top = 0;
     b->stack[top++] = state;
@@ -228,8 +230,10 @@ static uint32_t label_of(struct builder *b, const uint64_t *set, uint64_t *scrat
     for (uint32_t i = 0; i < b->n; i++) {
         memset(scratch, 0, b->words * sizeof *scratch);
         for (uint32_t state = b->automata[i].first; state < b->automata[i].end; state++) {
-            if (state % 64 == 0 && set[state / 64] == 0) state += 63;
-            else if (has(set, state)) end_with(b, scratch, state);
+            if (state % 64 == 0 && set[state / 64] == 0)
+                state += 63;
+            else if (has(set, state))
+                end_with(b, scratch, state);
         }
         if (has(scratch, b->automata[i].first) == b->automata[i].negated)
             label &= ~(1u << b->owner[i]);
@@ -260,7 +264,7 @@ static bool reserve_state(struct builder *b) {
     struct language *language = b->language;
     uint32_t n = language->n_states + 2;
     if (n > LANGUAGE_STATES || (uint64_t)n * b->words > (1u << 20) ||
-        (uint64_t)n * language->n_classes > (1u << 21) || b->work > MAX_WORK) {
+        (uint64_t)n * language->n_classes > (1u << 21) || b->work > b->budget) {
         b->result = PATTERN_TOO_LARGE;
         return false;
     }
@@ -295,7 +299,7 @@ static void build_states(struct builder *b) {
     initial_set(b, b->sets);
     state_of(b);
     for (uint32_t i = 0; i < language->n_states; i++)
-        for (uint32_t class = 0; class < language->n_classes; class++) {
+        for (uint32_t class = 0; class < language->n_classes; class ++) {
             uint16_t next = LANGUAGE_DEAD;
             if (!reserve_state(b)) return;
             uint64_t *to = b->sets + (size_t)language->n_states * b->words;
@@ -316,8 +320,9 @@ static bool collect_automata(struct builder *b, const struct pattern *patterns, 
 
 enum pattern_result language_build(struct language *language, const struct pattern_pool *pool,
                                    const struct pattern *patterns, uint32_t n,
-                                   const struct language_length *length) {
-    struct builder b = {.language = language, .pool = pool, .n_patterns = n, .length = length};
+                                   const struct language_length *length, uint64_t *budget) {
+    struct builder b = {
+        .language = language, .pool = pool, .n_patterns = n, .length = length, .budget = *budget};
     *language = (struct language){0};
     if (n >= LANGUAGE_PATTERNS || !collect_automata(&b, patterns, n)) return PATTERN_TOO_LARGE;
     b.words = pool->n_states / 64 + 2;
@@ -335,6 +340,7 @@ enum pattern_result language_build(struct language *language, const struct patte
     free(b.member);
     free(b.sets);
     free(b.table);
+    *budget -= b.work < *budget ? b.work : *budget;
     if (b.result != PATTERN_OK) language_free(language);
     return b.result;
 }

@@ -31,9 +31,8 @@ static uint64_t frame_hash(const struct machine *machine, const struct frame *fr
 }
 
 uint32_t machine_new_frame(struct machine *machine, struct frame frame) {
-    if (machine->n >= (1u << 24) ||
-        !vector_reserve((void **)&machine->frames, &machine->cap, machine->n + 1,
-                        sizeof *machine->frames)) {
+    if (machine->n >= (1u << 24) || !vector_reserve((void **)&machine->frames, &machine->cap,
+                                                    machine->n + 1, sizeof *machine->frames)) {
         machine->failed = true;
         return 0;
     }
@@ -131,8 +130,8 @@ static bool step_name(struct machine *machine, struct thread *thread, unsigned c
 static bool step_more_calls(const struct machine *machine, struct thread *thread,
                             unsigned char byte) {
     if (machine->frames[thread->frame].index >= machine->rules->max_calls) return false;
-    *thread = (struct thread){
-        .frame = thread->frame, .cell = LITERAL_BETWEEN, .mode = MODE_LITERAL};
+    *thread =
+        (struct thread){.frame = thread->frame, .cell = LITERAL_BETWEEN, .mode = MODE_LITERAL};
     return step_literal(machine, thread, byte);
 }
 
@@ -246,8 +245,8 @@ static bool start_cell(struct machine *machine, struct thread *thread, uint32_t 
     }
 }
 
-static uint32_t step_value(struct machine *machine, const struct thread *thread,
-                           unsigned char byte, struct thread *out, uint32_t room) {
+static uint32_t step_value(struct machine *machine, const struct thread *thread, unsigned char byte,
+                           struct thread *out, uint32_t room) {
     const struct rules *rules = machine->rules;
     const struct node *node = &rules->nodes[thread->cell];
     uint16_t depth = machine->frames[thread->frame].depth;
@@ -330,7 +329,8 @@ uint32_t machine_step_all(struct machine *machine, const struct thread *threads,
     uint32_t kept = 0;
     if (n == 1) return machine_step(machine, threads, byte, out, MACHINE_THREADS);
     for (uint32_t i = 0; i < n && kept < MACHINE_THREADS; i++) {
-        uint32_t more = machine_step(machine, &threads[i], byte, out + kept, MACHINE_THREADS - kept);
+        uint32_t more =
+            machine_step(machine, &threads[i], byte, out + kept, MACHINE_THREADS - kept);
         kept = drop_repeated(out, kept, kept + more);
     }
     return kept;

@@ -15,8 +15,7 @@ static const struct language *language_of(const struct machine *machine,
 }
 
 void machine_start_open_key(const struct machine *machine, struct thread *thread) {
-    const struct cell_object *object =
-        machine_object_of(machine, &machine->frames[thread->frame]);
+    const struct cell_object *object = machine_object_of(machine, &machine->frames[thread->frame]);
     *thread = (struct thread){.frame = thread->frame,
                               .lo = object->names,
                               .hi = object->names + object->n_props,
@@ -164,7 +163,8 @@ bool machine_open_key(struct machine *machine, struct thread *thread, unsigned c
 
 /* ---- lengths ---- */
 
-/* To after the closing quote. A key that can't be closed as it is takes at least a character more. */
+/* To after the closing quote. A key that can't be closed as it is takes at least a character more.
+ */
 uint32_t machine_open_key_shortest(const struct machine *machine, const struct thread *thread) {
     const struct language *language = language_of(machine, thread);
     const struct frame *frame = &machine->frames[thread->frame];

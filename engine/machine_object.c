@@ -218,8 +218,8 @@ static uint32_t after_further(const struct machine *machine, const struct frame 
 
 static uint32_t open_shortest(const struct machine *machine, const struct thread *thread) {
     const struct frame *frame = &machine->frames[thread->frame];
-    uint32_t further = rules_sum(machine_open_key_shortest(machine, thread),
-                                 after_further(machine, frame));
+    uint32_t further =
+        rules_sum(machine_open_key_shortest(machine, thread), after_further(machine, frame));
     uint32_t declared = RULES_INFINITE;
     if (thread->scan == QUOTED_NORMAL && thread->lo < thread->hi)
         declared = rules_sum(words_shortest(machine, thread), 1); /* names lack their quote */

@@ -15,7 +15,8 @@ static bool viable(const struct language *language, uint16_t state, uint32_t fro
 static bool escape_viable(const struct language *language, uint16_t state,
                           const struct language_length *after) {
     return viable(language, state, '"', '"', after) || viable(language, state, '\\', '\\', after) ||
-           viable(language, state, 1, 0x1F, after) || viable(language, state, 0x7F, 0x10FFFF, after);
+           viable(language, state, 1, 0x1F, after) ||
+           viable(language, state, 0x7F, 0x10FFFF, after);
 }
 
 /* After a backslash and u, with some of the digits. */
@@ -90,7 +91,8 @@ bool machine_inside(const struct machine *machine, struct thread *thread, unsign
     const struct cell_string string = {.min = thread->lo, .max = thread->hi};
     if (thread->scan == QUOTED_NORMAL && (byte == '"' || !count_character(&string, thread)))
         return false;
-    struct language_length after = {less(string.min, thread->count), less(string.max, thread->count)};
+    struct language_length after = {less(string.min, thread->count),
+                                    less(string.max, thread->count)};
     enum quoted_event event = machine_spell(language, thread, byte, &after);
     if (event == QUOTED_CHAR) thread->acc = 0;
     return event != QUOTED_DEAD;
@@ -98,8 +100,7 @@ bool machine_inside(const struct machine *machine, struct thread *thread, unsign
 
 bool machine_string(const struct machine *machine, struct thread *thread, unsigned char byte) {
     const struct cell_string *string = &machine->rules->cells[thread->cell].string;
-    if (string->language != RULES_NONE)
-        return string_of_language(machine, string, thread, byte);
+    if (string->language != RULES_NONE) return string_of_language(machine, string, thread, byte);
     bool begins = thread->scan == QUOTED_NORMAL;
     enum quoted_event event = quoted_step(&thread->scan, &thread->acc, byte);
     if (event == QUOTED_DEAD) return false;
@@ -118,15 +119,18 @@ static uint32_t after_character(const struct language *language, const struct th
     if (thread->scan != QUOTED_ESCAPE) n = quoted_ranges(thread->scan, thread->acc, ranges);
     for (int r = 0; r < n; r++)
         for (uint32_t i = 0; i < language->n_bounds; i++) {
-            uint32_t from = language->bounds[i] > ranges[r].from ? language->bounds[i] : ranges[r].from;
+            uint32_t from =
+                language->bounds[i] > ranges[r].from ? language->bounds[i] : ranges[r].from;
             uint32_t end = i + 1 < language->n_bounds ? language->bounds[i + 1] : 0x110000;
             if (from > ranges[r].to || from >= end) continue;
-            if (thread->scan >= QUOTED_ESCAPE && plain(from) && from != '"' && from != '\\') continue;
+            if (thread->scan >= QUOTED_ESCAPE && plain(from) && from != '"' && from != '\\')
+                continue;
             uint16_t next = language_step(language, thread->state, from);
             if (next == LANGUAGE_DEAD || language->least[next] > after->max ||
                 language->most[next] < after->min)
                 continue;
-            uint32_t bytes = language->distance[next] > after->min ? language->distance[next] : after->min;
+            uint32_t bytes =
+                language->distance[next] > after->min ? language->distance[next] : after->min;
             if (bytes < best) best = bytes;
         }
     return best;

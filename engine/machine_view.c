@@ -101,7 +101,8 @@ uint32_t machine_shortest(const struct machine *machine, const struct thread *th
     case MODE_LITERAL:
     case MODE_NAME: return call_shortest(machine, thread);
     case MODE_COLON:
-        own = rules_sum(machine->rules->spaced ? 2 : 1, machine->rules->nodes[thread->cell].shortest);
+        own =
+            rules_sum(machine->rules->spaced ? 2 : 1, machine->rules->nodes[thread->cell].shortest);
         break;
     case MODE_VALUE_BLANK: own = rules_sum(1, machine->rules->nodes[thread->cell].shortest); break;
     case MODE_VALUE: own = machine->rules->nodes[thread->cell].shortest; break;
@@ -190,7 +191,8 @@ static uint64_t clip(uint32_t limit, uint32_t count) {
     return left < MACHINE_HORIZON ? left : MACHINE_HORIZON;
 }
 
-/* How many characters a string may and must still take: beyond the length of a token it is all one. */
+/* How many characters a string may and must still take: beyond the length of a token it is all one.
+ */
 static uint64_t string_count(const struct machine *machine, const struct thread *thread) {
     const struct cell_string *string = &machine->rules->cells[thread->cell].string;
     return clip(string->min, thread->count) << 16 | clip(string->max, thread->count);
@@ -203,5 +205,6 @@ uint64_t machine_hash(const struct machine *machine, const struct thread *thread
     hash = hash_mix(hash, (uint64_t)thread->cell << 32 | count);
     hash = hash_mix(hash, (uint64_t)thread->lo << 32 | thread->hi);
     hash = hash_mix(hash, (uint64_t)thread->pos << 32 | thread->acc);
-    return hash_mix(hash, (uint64_t)thread->state << 16 | (uint64_t)thread->mode << 8 | thread->scan);
+    return hash_mix(hash,
+                    (uint64_t)thread->state << 16 | (uint64_t)thread->mode << 8 | thread->scan);
 }

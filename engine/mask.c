@@ -7,11 +7,11 @@
 #include "engine/quoted.h"
 #include "engine/vector.h"
 
-struct level { /* where the walk stands at one depth */
+struct level {        /* where the walk stands at one depth */
     uint32_t end;     /* of the node's subtree */
     uint32_t threads; /* stack.threads[threads..threads + n] */
     uint32_t n;
-    uint32_t frames;  /* machine frames to go back to */
+    uint32_t frames; /* machine frames to go back to */
 };
 
 struct walk {
@@ -210,8 +210,8 @@ static void walk_letters(struct walk *walk, const struct trie_tree *tree,
     }
 }
 
-/* The thread as it reads the inside of a string or key of a language; false if it is not between two
- * characters of one. Where keys may run out they are searched one by one instead. */
+/* The thread as it reads the inside of a string or key of a language; false if it is not between
+ * two characters of one. Where keys may run out they are searched one by one instead. */
 static bool inside_of(const struct machine *machine, const struct thread *thread,
                       struct thread *inside) {
     const struct rules *rules = machine->rules;
@@ -244,8 +244,10 @@ static uint64_t inside_hash(const struct thread *inside) {
 
 /* Tokens that stay inside. */
 static void walk_inside(struct walk *walk, const struct thread *inside) {
-    struct spelling spelling = {&walk->machine->rules->languages[inside->cell].language, inside->lo,
-                                inside->hi, {.n = 1, .frames = walk->machine->n}};
+    struct spelling spelling = {&walk->machine->rules->languages[inside->cell].language,
+                                inside->lo,
+                                inside->hi,
+                                {.n = 1, .frames = walk->machine->n}};
     struct letter start = {.count = inside->count, .state = inside->state};
     walk->stack->n = 0;
     if (!reserve(walk, 1)) return;

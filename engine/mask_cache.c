@@ -6,8 +6,8 @@
 
 struct entry {
     uint64_t state;
-    uint32_t *list;   /* tokens, if few */
-    uint64_t *bits;   /* else */
+    uint32_t *list; /* tokens, if few */
+    uint64_t *bits; /* else */
     uint32_t count;
     bool used;
 };

@@ -4,9 +4,8 @@
 #include "engine/vector.h"
 
 bool pattern_set_range(struct pattern_pool *pool, uint32_t from, uint32_t to) {
-    if (pool->n_ranges >= (1u << 18) ||
-        !vector_reserve((void **)&pool->ranges, &pool->cap_ranges, pool->n_ranges + 1,
-                        sizeof *pool->ranges))
+    if (pool->n_ranges >= (1u << 18) || !vector_reserve((void **)&pool->ranges, &pool->cap_ranges,
+                                                        pool->n_ranges + 1, sizeof *pool->ranges))
         return false;
     pool->ranges[pool->n_ranges++] = (struct pattern_range){from, to};
     return true;
@@ -39,8 +38,7 @@ static bool complement(struct pattern_pool *pool, uint32_t first) {
         from = range.to + 1;
     }
     if (from <= 0x10FFFF && !pattern_set_range(pool, from, 0x10FFFF)) return false;
-    for (uint32_t i = end; i < pool->n_ranges; i++)
-        pool->ranges[first + i - end] = pool->ranges[i];
+    for (uint32_t i = end; i < pool->n_ranges; i++) pool->ranges[first + i - end] = pool->ranges[i];
     pool->n_ranges = first + pool->n_ranges - end;
     return true;
 }

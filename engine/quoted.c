@@ -132,9 +132,9 @@ static int hex_ranges(unsigned k, uint32_t acc, struct quoted_range ranges[2]) {
 
 int quoted_ranges(uint8_t state, uint32_t acc, struct quoted_range ranges[2]) {
     static const uint8_t bits[QUOTED_STATES] = {
-        [QUOTED_ONE] = 6, [QUOTED_TWO] = 12, [QUOTED_THREE] = 18, [QUOTED_E0] = 12,
-        [QUOTED_ED] = 12, [QUOTED_F0] = 18,  [QUOTED_F4] = 18,    [QUOTED_PAIR] = 10,
-        [QUOTED_PAIR_U] = 10, [QUOTED_LOW0] = 10, [QUOTED_LOW1] = 10, [QUOTED_LOW2] = 8,
+        [QUOTED_ONE] = 6,     [QUOTED_TWO] = 12,  [QUOTED_THREE] = 18, [QUOTED_E0] = 12,
+        [QUOTED_ED] = 12,     [QUOTED_F0] = 18,   [QUOTED_F4] = 18,    [QUOTED_PAIR] = 10,
+        [QUOTED_PAIR_U] = 10, [QUOTED_LOW0] = 10, [QUOTED_LOW1] = 10,  [QUOTED_LOW2] = 8,
         [QUOTED_LOW3] = 4};
     if (state >= QUOTED_HEX0 && state <= QUOTED_HEX3)
         return hex_ranges(state - QUOTED_HEX0, acc, ranges);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/hash.h"
 #include "engine/vector.h"
 
 enum rules_status rules_add_node(struct rules *rules, uint32_t *out) {
@@ -52,9 +53,15 @@ enum rules_status rules_add_props(struct rules *rules, const struct prop *props,
 
 enum rules_status rules_add_language(struct rules *rules, struct language *language,
                                      const char *key, uint32_t key_len, uint32_t *out) {
-    struct rules_language made = {
-        .language = *language, .key = rules->words.n_bytes, .key_len = key_len};
+    struct rules_language made = {.language = *language,
+                                  .key = rules->words.n_bytes,
+                                  .key_len = key_len,
+                                  .hash = hash_bytes(9, key, key_len)};
     *language = (struct language){0};
+    if (rules->n_languages >= RULES_MAX_LANGUAGES) {
+        language_free(&made.language);
+        return RULES_TOO_LARGE;
+    }
     if (!vector_reserve((void **)&rules->languages, &rules->cap_languages, rules->n_languages + 1,
                         sizeof *rules->languages) ||
         !words_add(&rules->words, key, key_len, 0)) {
@@ -68,9 +75,11 @@ enum rules_status rules_add_language(struct rules *rules, struct language *langu
 }
 
 uint32_t rules_find_language(const struct rules *rules, const char *key, uint32_t key_len) {
-    for (uint32_t i = rules->n_languages; i-- > 0;) {
+    uint64_t hash = hash_bytes(9, key, key_len);
+    for (uint32_t i = rules->n_languages; i-- > 0 && key_len;) {
         const struct rules_language *at = &rules->languages[i];
-        if (at->key_len == key_len && key_len && memcmp(rules->words.bytes + at->key, key, key_len) == 0)
+        if (at->hash == hash && at->key_len == key_len &&
+            memcmp(rules->words.bytes + at->key, key, key_len) == 0)
             return i;
     }
     return RULES_NONE;
@@ -115,8 +124,8 @@ uint32_t rules_array_rest(const struct rules *rules, const struct cell_array *ar
                           uint32_t count) {
     uint32_t total = 1, comma = rules->spaced ? 2 : 1, i = count;
     for (; i < array->min && i < array->n_prefix; i++)
-        total = rules_sum(total, rules_sum(i ? comma : 0,
-                                           item_length(rules, rules->refs[array->prefix + i])));
+        total = rules_sum(
+            total, rules_sum(i ? comma : 0, item_length(rules, rules->refs[array->prefix + i])));
     if (i >= array->min) return total;
     uint32_t each = rules_sum(comma, item_length(rules, array->rest));
     total = rules_sum(total, times(array->min - i, each));
@@ -131,9 +140,8 @@ static uint16_t tallest(uint16_t height, const struct rules *rules, uint32_t nod
 static void measure_array(const struct rules *rules, struct cell *cell) {
     const struct cell_array *array = &cell->array;
     uint16_t height = 0;
-    cell->shortest = array->min > array->max
-                         ? RULES_INFINITE
-                         : rules_sum(1, rules_array_rest(rules, array, 0));
+    cell->shortest =
+        array->min > array->max ? RULES_INFINITE : rules_sum(1, rules_array_rest(rules, array, 0));
     for (uint32_t i = 0; i < array->min && i < array->n_prefix; i++)
         height = tallest(height, rules, rules->refs[array->prefix + i]);
     if (array->min > array->n_prefix) height = tallest(height, rules, array->rest);
@@ -162,8 +170,8 @@ static uint32_t spare_member(const struct rules *rules, const struct cell_object
     }
     for (uint32_t i = 0; i <= object->n_kinds; i++) {
         uint32_t node = i ? kind_field(rules, object, i - 1, KIND_NODE) : object->additional;
-        uint32_t length = node == RULES_NONE ? RULES_INFINITE
-                                             : rules_sum(key, rules->nodes[node].shortest);
+        uint32_t length =
+            node == RULES_NONE ? RULES_INFINITE : rules_sum(key, rules->nodes[node].shortest);
         if (length == RULES_INFINITE) continue;
         *height = tallest(*height, rules, node);
         if (length > most) most = length;
@@ -219,9 +227,7 @@ static void measure_cell(const struct rules *rules, struct cell *cell) {
     switch (cell->kind) {
     case CELL_WORDS: cell->shortest = shortest_word(rules, &cell->words); break;
     case CELL_STRING: cell->shortest = string_length(rules, &cell->string); break;
-    case CELL_NUMBER:
-        cell->shortest = rules->digits.states[cell->number.automaton].distance;
-        break;
+    case CELL_NUMBER: cell->shortest = rules->digits.states[cell->number.automaton].distance; break;
     case CELL_ARRAY: measure_array(rules, cell); break;
     default: measure_object(rules, cell); break;
     }

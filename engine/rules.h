@@ -22,6 +22,7 @@
 #define RULES_MAX_CELLS (1u << 18)
 #define RULES_MAX_REFS  (1u << 20)
 #define RULES_MAX_PROPS (1u << 20)
+#define RULES_MAX_LANGUAGES 1024
 
 enum cell_kind { CELL_WORDS, CELL_STRING, CELL_NUMBER, CELL_ARRAY, CELL_OBJECT };
 
@@ -101,6 +102,7 @@ enum literal_kind {
 struct rules_language {
     struct language language;
     uint32_t key, key_len; /* in `words.bytes` */
+    uint64_t hash;         /* of the key */
 };
 
 struct rules {

@@ -8,7 +8,7 @@
 #include "engine/schema_part.h"
 #include "engine/vector.h"
 
-enum { JSON_DEPTH = 256, MAX_OVERLAPS = 256 };
+enum { JSON_DEPTH = 256, MAX_OVERLAPS = 256, PATTERN_STEPS = 3 << 20 };
 
 /* ---- conjunctions ---- */
 
@@ -49,8 +49,8 @@ uint32_t schema_node(struct schema *schema, uint32_t *terms, uint32_t n) {
         slot = schema_map_slot(&schema->set_map, hash, &probe);
         if (!slot) return schema_fail(schema, RULES_MEMORY), RULES_NONE;
         set = slot->value == RULES_NONE ? NULL : &schema->sets[slot->value];
-    } while (set && (set->n != n || (n && memcmp(schema->terms + set->first, terms,
-                                                 n * sizeof *terms) != 0)));
+    } while (set && (set->n != n ||
+                     (n && memcmp(schema->terms + set->first, terms, n * sizeof *terms) != 0)));
     if (set) return set->node;
     uint32_t added = add_set(schema, terms, n);
     if (added == RULES_NONE) return RULES_NONE;
@@ -71,9 +71,8 @@ bool schema_add_duty(struct schema *schema, uint32_t *terms, uint32_t n, uint32_
     if (!vector_reserve((void **)&schema->duties, &schema->cap_duties, schema->n_duties + 1,
                         sizeof *schema->duties))
         return schema_fail(schema, RULES_MEMORY);
-    struct schema_duty duty = {.node = schema_node(schema, terms, n), 
-                                 .part = part,
-                                 .branch = branch};
+    struct schema_duty duty = {
+        .node = schema_node(schema, terms, n), .part = part, .branch = branch};
     schema->duties[schema->n_duties++] = duty;
     return duty.node != RULES_NONE;
 }
@@ -127,8 +126,7 @@ static uint32_t root_node(struct schema *schema) {
     static const struct json type = {.type = JSON_STRING, .len = 6, .text = "object"};
     static struct json *const items[] = {(struct json *)&type};
     static const struct json_key keys[] = {{.text = "type", .len = 4}};
-    static const struct json object = {
-        .type = JSON_OBJECT, .len = 1, .items = items, .keys = keys};
+    static const struct json object = {.type = JSON_OBJECT, .len = 1, .items = items, .keys = keys};
     uint32_t terms[2], n = 0;
     if (schema->root) terms[n++] = term_of(schema_part_of(schema, schema->root), 0);
     if (schema->options.object || !schema->root) {
@@ -170,6 +168,7 @@ struct schema *schema_compile(const char *text, size_t len, const struct schema_
     schema->options.place = schema->place;
     schema->rules = rules;
     schema->error = error;
+    schema->pattern_steps = PATTERN_STEPS;
     bool done = parse(schema, text, len) && (*node = root_node(schema)) != RULES_NONE &&
                 compile_sets(schema);
     schema->root_node = done ? *node : RULES_NONE;
@@ -212,7 +211,8 @@ enum schema_outcome schema_settle(const struct schema *schema, const struct rule
     if (outcome != SCHEMA_SETTLED) return outcome;
     const struct node *root = &rules->nodes[schema->root_node];
     if (root->shortest != RULES_INFINITE && root->height <= RULES_DEPTH) return SCHEMA_SETTLED;
-    error_at(error, ERROR_SCHEMA_UNSUPPORTED, schema->options.place, "nothing satisfies the schema");
+    error_at(error, ERROR_SCHEMA_UNSUPPORTED, schema->options.place,
+             "nothing satisfies the schema");
     snprintf(error->reason, sizeof error->reason, "unsatisfiable");
     return SCHEMA_FAILED;
 }

@@ -15,8 +15,7 @@ static const struct json *item_of(const struct schema *schema, uint32_t part, ui
     const struct json *tuple = tuple_of(schema, part);
     const struct json *items = schema_get(schema, part, KW_ITEMS);
     if (tuple && index < tuple->len) return tuple->items[index];
-    if (items && items->type == JSON_ARRAY)
-        return schema_get(schema, part, KW_ADDITIONAL_ITEMS);
+    if (items && items->type == JSON_ARRAY) return schema_get(schema, part, KW_ADDITIONAL_ITEMS);
     return items;
 }
 
@@ -36,8 +35,7 @@ static bool refuse_unsupported(struct schema *schema, const struct bundle *bundl
     static const uint8_t refused[] = {KW_CONTAINS, KW_UNIQUE_ITEMS, KW_UNEVALUATED_ITEMS};
     for (uint32_t i = 0; i < bundle->n; i++)
         for (size_t k = 0; k < sizeof refused; k++) {
-            const struct json *value =
-                schema_get(schema, term_part(bundle->terms[i]), refused[k]);
+            const struct json *value = schema_get(schema, term_part(bundle->terms[i]), refused[k]);
             bool unique = refused[k] == KW_UNIQUE_ITEMS;
             if (!value || (unique && (value->type == JSON_FALSE || array->max <= 1))) continue;
             if (refused[k] == KW_UNEVALUATED_ITEMS && value->type == JSON_TRUE) continue;

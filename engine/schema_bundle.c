@@ -2,7 +2,7 @@
 
 #include "engine/schema_part.h"
 
-enum { MAX_WORK = 20000, MAX_REF_DEPTH = 64 };
+enum { MAX_WORK = 20000, MAX_NODE_WORK = 1500, MAX_REF_DEPTH = 64 };
 
 static bool add_part(struct schema *schema, struct bundle *bundle, uint32_t term, uint8_t via,
                      unsigned depth);
@@ -66,8 +66,8 @@ static bool add_choices(struct schema *schema, struct bundle *bundle, uint8_t at
     static const uint8_t lists[] = {KW_ANY_OF, KW_ONE_OF};
     static const uint8_t maps[] = {KW_DEPENDENCIES, KW_DEPENDENT_REQUIRED, KW_DEPENDENT_SCHEMAS};
     for (size_t i = 0; i < sizeof lists; i++)
-        if (present >> lists[i] & 1 && !add_choice(schema, bundle, at, lists[i],
-                                                   schema_get(schema, part, lists[i])))
+        if (present >> lists[i] & 1 &&
+            !add_choice(schema, bundle, at, lists[i], schema_get(schema, part, lists[i])))
             return false;
     if (loose) return true;
     if (present >> KW_NOT & 1 &&
@@ -168,7 +168,8 @@ static bool expand_choice(struct schema *schema, struct bundle *bundle, struct a
 /* Enum values were held against every part as a whole. */
 static bool is_enumerated(const struct schema *schema, const struct bundle *bundle) {
     for (uint32_t i = 0; i < bundle->n; i++)
-        if (schema->parts[term_part(bundle->terms[i])].present & (1ull << KW_ENUM | 1ull << KW_CONST))
+        if (schema->parts[term_part(bundle->terms[i])].present &
+            (1ull << KW_ENUM | 1ull << KW_CONST))
             return true;
     return false;
 }
@@ -181,13 +182,14 @@ static bool add_duties(struct schema *schema, const struct bundle *bundle) {
         for (uint32_t t = 0; t < bundle->n; t++) terms[t] = bundle->terms[t] | TERM_DECIDED;
         terms[bundle->n] = term_of(bundle->rejected[i], TERM_EXTRA | TERM_LOOSE);
         if (!schema_add_duty(schema, terms, bundle->n + 1, bundle->rejected_by[i],
-                             bundle->rejected[i])) return false;
+                             bundle->rejected[i]))
+            return false;
     }
     return true;
 }
 
 static bool expand(struct schema *schema, const struct bundle *bundle, struct alternatives *out) {
-    if (++schema->work > MAX_WORK) return schema_fail(schema, RULES_TOO_LARGE);
+    if (++schema->work > schema->work_limit) return schema_fail(schema, RULES_TOO_LARGE);
     if (bundle->n_choices) {
         struct bundle copy = *bundle;
         return expand_choice(schema, &copy, out);
@@ -198,6 +200,8 @@ static bool expand(struct schema *schema, const struct bundle *bundle, struct al
 bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
                    struct alternatives *out) {
     struct bundle bundle = {.types = TYPE_ALL};
+    schema->work_limit = schema->work + MAX_NODE_WORK;
+    if (schema->work_limit > MAX_WORK) schema->work_limit = MAX_WORK;
     for (uint32_t i = 0; i < n; i++)
         if (!add_part(schema, &bundle, terms[i], BUNDLE_PARTS, 0)) return false;
     return bundle.dead || expand(schema, &bundle, out);

@@ -109,8 +109,8 @@ static const struct json *find_values(const struct schema *schema, const struct 
     return best;
 }
 
-static bool add_value(struct schema *schema, const struct bundle *bundle,
-                      const struct json *value, struct alternatives *out) {
+static bool add_value(struct schema *schema, const struct bundle *bundle, const struct json *value,
+                      struct alternatives *out) {
     for (uint32_t i = 0; i < bundle->n; i++) {
         uint32_t part = term_part(bundle->terms[i]);
         bool decided = bundle->terms[i] & TERM_DECIDED; /* in a duty: its oneOf must not count */
@@ -145,9 +145,9 @@ static bool add_string(struct schema *schema, const struct bundle *bundle,
 /* A bound as minimum and exclusiveMinimum state it (or maximum); the narrower of two wins. */
 static void narrow(const struct json **bound, bool *strict, const struct json *value,
                    bool value_strict, int direction) {
-    int order = !*bound ? direction
-                        : json_number_compare(value->text, value->len, (*bound)->text,
-                                              (*bound)->len);
+    int order = !*bound
+                    ? direction
+                    : json_number_compare(value->text, value->len, (*bound)->text, (*bound)->len);
     if (order == 0) *strict |= value_strict;
     if (order != direction) return;
     *bound = value;
@@ -167,7 +167,8 @@ static void read_limits(const struct schema *schema, const struct bundle *bundle
         if (above && above->type == JSON_NUMBER)
             narrow(&facets->low, &facets->low_strict, above, true, 1);
         if (high)
-            narrow(&facets->high, &facets->high_strict, high, below && below->type == JSON_TRUE, -1);
+            narrow(&facets->high, &facets->high_strict, high, below && below->type == JSON_TRUE,
+                   -1);
         if (below && below->type == JSON_NUMBER)
             narrow(&facets->high, &facets->high_strict, below, true, -1);
     }
@@ -207,8 +208,8 @@ bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alt
     const struct json *values = find_values(schema, bundle, &single);
     if (values) return add_values(schema, bundle, values, single, out);
     if (bundle->types & TYPE_NULL && !schema_add_word(schema, out, "null", 4)) return false;
-    if (bundle->types & TYPE_BOOLEAN && (!schema_add_word(schema, out, "true", 4) ||
-                                         !schema_add_word(schema, out, "false", 5)))
+    if (bundle->types & TYPE_BOOLEAN &&
+        (!schema_add_word(schema, out, "true", 4) || !schema_add_word(schema, out, "false", 5)))
         return false;
     if (bundle->types & (TYPE_INTEGER | TYPE_NUMBER) && !add_number(schema, bundle, out))
         return false;

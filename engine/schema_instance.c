@@ -70,7 +70,8 @@ static bool number_allowed(const struct schema *schema, uint32_t part, const str
         if (order < 0 || (order == 0 && strict && strict->type == JSON_TRUE)) return false;
         if (strict && strict->type == JSON_NUMBER &&
             json_number_compare(value->text, value->len, strict->text, strict->len) *
-                    limits[i].direction <= 0)
+                    limits[i].direction <=
+                0)
             return false;
     }
     const struct json *step = schema_get(schema, part, KW_MULTIPLE_OF);
@@ -99,7 +100,7 @@ static enum schema_verdict contents_allowed(struct schema *schema, uint32_t part
     }
     if (contains && !least && n == 0) return VERDICT_NO;
     return !contains || counted(n, least, schema_get(schema, part, KW_MAX_CONTAINS)) ? VERDICT_YES
-                                                                                    : VERDICT_NO;
+                                                                                     : VERDICT_NO;
 }
 
 static enum schema_verdict array_allowed(struct schema *schema, uint32_t part,
@@ -135,8 +136,8 @@ static enum schema_verdict name_allowed(struct schema *schema, uint32_t part,
     for (uint32_t k = 0; patterns && k < patterns->len && verdict == VERDICT_YES; k++) {
         const struct json pattern = {
             .type = JSON_STRING, .text = patterns->keys[k].text, .len = patterns->keys[k].len};
-        enum schema_verdict match = schema_matches(schema, part, KW_PATTERN_PROPERTIES, &pattern,
-                                                   key->text, key->len);
+        enum schema_verdict match =
+            schema_matches(schema, part, KW_PATTERN_PROPERTIES, &pattern, key->text, key->len);
         if (match == VERDICT_UNKNOWN) return match;
         if (match == VERDICT_NO) continue;
         *matched = true;
@@ -161,8 +162,7 @@ static enum schema_verdict dependencies_allowed(struct schema *schema, uint32_t 
         const struct json *map = schema_get(schema, part, keywords[k]);
         for (uint32_t i = 0; map && i < map->len; i++) {
             if (!json_get_n(object, map->keys[i].text, map->keys[i].len)) continue;
-            enum schema_verdict verdict =
-                dependency_allowed(schema, map->items[i], object, depth);
+            enum schema_verdict verdict = dependency_allowed(schema, map->items[i], object, depth);
             if (verdict != VERDICT_YES) return verdict;
         }
     }
@@ -196,8 +196,10 @@ static enum schema_verdict object_allowed(struct schema *schema, uint32_t part,
 static enum schema_verdict refuse_others(struct schema *schema, uint32_t part, uint8_t type) {
     static const struct {
         uint8_t keyword, types;
-    } others[] = {{KW_UNEVALUATED_ITEMS, TYPE_ARRAY}, {KW_UNEVALUATED_PROPERTIES, TYPE_OBJECT},
-                  {KW_DYNAMIC_REF, TYPE_ALL}, {KW_RECURSIVE_REF, TYPE_ALL}};
+    } others[] = {{KW_UNEVALUATED_ITEMS, TYPE_ARRAY},
+                  {KW_UNEVALUATED_PROPERTIES, TYPE_OBJECT},
+                  {KW_DYNAMIC_REF, TYPE_ALL},
+                  {KW_RECURSIVE_REF, TYPE_ALL}};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i].types & type && schema_get(schema, part, others[i].keyword)) {
             schema_refuse(schema, part, others[i].keyword, "unsupported keyword");
@@ -279,8 +281,7 @@ static enum schema_verdict allows(struct schema *schema, uint32_t part, const st
     if (verdict != VERDICT_YES) return verdict;
     if (type & (TYPE_NUMBER | TYPE_INTEGER) && !number_allowed(schema, part, value))
         return VERDICT_NO;
-    if (type == TYPE_STRING && !counted(code_points(value),
-                                        schema_get(schema, part, KW_MIN_LENGTH),
+    if (type == TYPE_STRING && !counted(code_points(value), schema_get(schema, part, KW_MIN_LENGTH),
                                         schema_get(schema, part, KW_MAX_LENGTH)))
         return VERDICT_NO;
     if (type == TYPE_STRING) verdict = string_allowed(schema, part, value->text, value->len);

@@ -146,7 +146,8 @@ bool schema_keys_build(struct schema *schema, const struct bundle *bundle,
     }
     for (uint32_t i = 0; done && i < bundle->n; i++) {
         uint32_t part = term_part(bundle->terms[i]);
-        names.sources.from = names.sources.n; /* a name's own rule, even if a pattern says the same */
+        names.sources.from =
+            names.sources.n; /* a name's own rule, even if a pattern says the same */
         if (schema_get(schema, part, KW_PROPERTY_NAMES)) done = add_names(schema, &names, part);
     }
     keys->used = names.sources.n > 0;

@@ -80,9 +80,9 @@ static struct json_key key_of(const struct json *name) {
 static const struct {
     const char *name;
     uint8_t bits;
-} type_names[] = {{"null", TYPE_NULL}, {"boolean", TYPE_BOOLEAN}, {"string", TYPE_STRING},
-                  {"number", TYPE_INTEGER | TYPE_NUMBER}, {"array", TYPE_ARRAY},
-                  {"object", TYPE_OBJECT}};
+} type_names[] = {{"null", TYPE_NULL},     {"boolean", TYPE_BOOLEAN},
+                  {"string", TYPE_STRING}, {"number", TYPE_INTEGER | TYPE_NUMBER},
+                  {"array", TYPE_ARRAY},   {"object", TYPE_OBJECT}};
 
 static void other_types(struct negation *out, uint8_t types) {
     const struct json *names[8];
@@ -140,7 +140,8 @@ static void other_numbers(struct negation *out, const struct json *const *values
         }
         uint32_t at = found++;
         for (; at > 0 && json_number_compare(sorted[at - 1]->text, sorted[at - 1]->len,
-                                             values[i]->text, values[i]->len) > 0; at--)
+                                             values[i]->text, values[i]->len) > 0;
+             at--)
             sorted[at] = sorted[at - 1];
         sorted[at] = values[i];
     }
@@ -196,8 +197,7 @@ static bool other_count(struct negation *out, enum schema_keyword keyword,
         if (count == RULES_NONE)
             out->partial = true;
         else if (count > 0 || !counts[i].least)
-            add_way(out, typed(out->schema, counts[i].type,
-                               schema_keyword_name(counts[i].opposite),
+            add_way(out, typed(out->schema, counts[i].type, schema_keyword_name(counts[i].opposite),
                                schema_make_number(out->schema,
                                                   counts[i].least ? count - 1 : count + 1)));
         return true;
@@ -240,8 +240,7 @@ static void other_dependencies(struct negation *out, const struct json *map) {
     for (uint32_t i = 0; i < map->len; i++) {
         const struct json *value = map->items[i];
         const struct json *there = having(schema, &map->keys[i]);
-        if (value->type != JSON_ARRAY)
-            add_way(out, both(schema, there, make_not(schema, value)));
+        if (value->type != JSON_ARRAY) add_way(out, both(schema, there, make_not(schema, value)));
         for (uint32_t k = 0; value->type == JSON_ARRAY && k < value->len; k++) {
             struct json_key key = key_of(value->items[k]);
             add_way(out, both(schema, there, property(schema, &key, schema_make_boolean(false))));
@@ -297,9 +296,7 @@ static void fail_by(struct negation *out, uint32_t part, enum schema_keyword key
     if (other_count(out, keyword, value) || other_bound(out, part, keyword, value)) return;
     switch (keyword) {
     case KW_TYPE: other_types(out, schema->parts[part].types); break;
-    case KW_ENUM:
-        other_values(out, (const struct json *const *)value->items, value->len);
-        break;
+    case KW_ENUM: other_values(out, (const struct json *const *)value->items, value->len); break;
     case KW_CONST: other_values(out, &value, 1); break;
     case KW_PATTERN:
         add_way(out, typed(schema, "string", schema_keyword_name(KW_NOT_PATTERN), value));

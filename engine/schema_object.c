@@ -43,8 +43,7 @@ static uint32_t name_of(struct schema *schema, struct names *names, const char *
 }
 
 /* Declared names in schema order, then those that are only required. */
-static bool collect_names(struct schema *schema, const struct bundle *bundle,
-                          struct names *names) {
+static bool collect_names(struct schema *schema, const struct bundle *bundle, struct names *names) {
     for (uint32_t i = 0; i < bundle->n; i++) {
         const struct json *declared =
             schema_get(schema, term_part(bundle->terms[i]), KW_PROPERTIES);
@@ -57,8 +56,8 @@ static bool collect_names(struct schema *schema, const struct bundle *bundle,
     for (uint32_t i = 0; i < bundle->n; i++) {
         const struct json *required = schema_get(schema, term_part(bundle->terms[i]), KW_REQUIRED);
         for (uint32_t k = 0; required && k < required->len; k++) {
-            uint32_t name = name_of(schema, names, required->items[k]->text,
-                                    required->items[k]->len);
+            uint32_t name =
+                name_of(schema, names, required->items[k]->text, required->items[k]->len);
             if (name == RULES_NONE) return false;
             names->list[name].required = true;
             if (!(bundle->terms[i] & TERM_EXTRA)) names->list[name].declared = true;
@@ -178,7 +177,8 @@ static bool add_kinds(struct schema *schema, const struct bundle *bundle,
             object->min > 0 && language_endless(&keys->language, same_label, &label);
     }
     object->n_kinds = n;
-    enum rules_status status = rules_add_refs(schema->rules, kinds, n * KIND_FIELDS, &object->kinds);
+    enum rules_status status =
+        rules_add_refs(schema->rules, kinds, n * KIND_FIELDS, &object->kinds);
     return status == RULES_OK || schema_fail(schema, status);
 }
 

@@ -8,26 +8,55 @@
 #include "engine/vector.h"
 
 static const char *const names[KW_COUNT] = {
-    [KW_ID] = "$id", [KW_REF] = "$ref", [KW_ANCHOR] = "$anchor", [KW_DEFS] = "$defs",
-    [KW_DYNAMIC_REF] = "$dynamicRef", [KW_RECURSIVE_REF] = "$recursiveRef",
-    [KW_SCHEMA] = "$schema", [KW_ADDITIONAL_ITEMS] = "additionalItems",
-    [KW_ADDITIONAL_PROPERTIES] = "additionalProperties", [KW_ALL_OF] = "allOf",
-    [KW_ANY_OF] = "anyOf", [KW_CONST] = "const", [KW_CONTAINS] = "contains",
-    [KW_DEFINITIONS] = "definitions", [KW_DEPENDENCIES] = "dependencies",
-    [KW_DEPENDENT_REQUIRED] = "dependentRequired", [KW_DEPENDENT_SCHEMAS] = "dependentSchemas",
-    [KW_ELSE] = "else", [KW_ENUM] = "enum", [KW_EXCLUSIVE_MAXIMUM] = "exclusiveMaximum",
-    [KW_EXCLUSIVE_MINIMUM] = "exclusiveMinimum", [KW_FORMAT] = "format", [KW_ID_OLD] = "id",
-    [KW_IF] = "if", [KW_ITEMS] = "items", [KW_MAX_CONTAINS] = "maxContains",
-    [KW_MAX_ITEMS] = "maxItems", [KW_MAX_LENGTH] = "maxLength",
-    [KW_MAX_PROPERTIES] = "maxProperties", [KW_MAXIMUM] = "maximum",
-    [KW_MIN_CONTAINS] = "minContains", [KW_MIN_ITEMS] = "minItems", [KW_MIN_LENGTH] = "minLength",
-    [KW_MIN_PROPERTIES] = "minProperties", [KW_MINIMUM] = "minimum",
-    [KW_MULTIPLE_OF] = "multipleOf", [KW_NOT] = "not", [KW_ONE_OF] = "oneOf",
-    [KW_PATTERN] = "pattern", [KW_PATTERN_PROPERTIES] = "patternProperties",
-    [KW_PREFIX_ITEMS] = "prefixItems", [KW_PROPERTIES] = "properties",
-    [KW_PROPERTY_NAMES] = "propertyNames", [KW_REQUIRED] = "required", [KW_THEN] = "then",
-    [KW_TYPE] = "type", [KW_UNEVALUATED_ITEMS] = "unevaluatedItems",
-    [KW_UNEVALUATED_PROPERTIES] = "unevaluatedProperties", [KW_UNIQUE_ITEMS] = "uniqueItems",
+    [KW_ID] = "$id",
+    [KW_REF] = "$ref",
+    [KW_ANCHOR] = "$anchor",
+    [KW_DEFS] = "$defs",
+    [KW_DYNAMIC_REF] = "$dynamicRef",
+    [KW_RECURSIVE_REF] = "$recursiveRef",
+    [KW_SCHEMA] = "$schema",
+    [KW_ADDITIONAL_ITEMS] = "additionalItems",
+    [KW_ADDITIONAL_PROPERTIES] = "additionalProperties",
+    [KW_ALL_OF] = "allOf",
+    [KW_ANY_OF] = "anyOf",
+    [KW_CONST] = "const",
+    [KW_CONTAINS] = "contains",
+    [KW_DEFINITIONS] = "definitions",
+    [KW_DEPENDENCIES] = "dependencies",
+    [KW_DEPENDENT_REQUIRED] = "dependentRequired",
+    [KW_DEPENDENT_SCHEMAS] = "dependentSchemas",
+    [KW_ELSE] = "else",
+    [KW_ENUM] = "enum",
+    [KW_EXCLUSIVE_MAXIMUM] = "exclusiveMaximum",
+    [KW_EXCLUSIVE_MINIMUM] = "exclusiveMinimum",
+    [KW_FORMAT] = "format",
+    [KW_ID_OLD] = "id",
+    [KW_IF] = "if",
+    [KW_ITEMS] = "items",
+    [KW_MAX_CONTAINS] = "maxContains",
+    [KW_MAX_ITEMS] = "maxItems",
+    [KW_MAX_LENGTH] = "maxLength",
+    [KW_MAX_PROPERTIES] = "maxProperties",
+    [KW_MAXIMUM] = "maximum",
+    [KW_MIN_CONTAINS] = "minContains",
+    [KW_MIN_ITEMS] = "minItems",
+    [KW_MIN_LENGTH] = "minLength",
+    [KW_MIN_PROPERTIES] = "minProperties",
+    [KW_MINIMUM] = "minimum",
+    [KW_MULTIPLE_OF] = "multipleOf",
+    [KW_NOT] = "not",
+    [KW_ONE_OF] = "oneOf",
+    [KW_PATTERN] = "pattern",
+    [KW_PATTERN_PROPERTIES] = "patternProperties",
+    [KW_PREFIX_ITEMS] = "prefixItems",
+    [KW_PROPERTIES] = "properties",
+    [KW_PROPERTY_NAMES] = "propertyNames",
+    [KW_REQUIRED] = "required",
+    [KW_THEN] = "then",
+    [KW_TYPE] = "type",
+    [KW_UNEVALUATED_ITEMS] = "unevaluatedItems",
+    [KW_UNEVALUATED_PROPERTIES] = "unevaluatedProperties",
+    [KW_UNIQUE_ITEMS] = "uniqueItems",
     [KW_NOT_PATTERN] = "\1pattern",
 };
 
@@ -104,9 +133,10 @@ static uint8_t type_bits(const struct json *name) {
     static const struct {
         const char *name;
         uint8_t bits;
-    } types[] = {{"string", TYPE_STRING}, {"object", TYPE_OBJECT},
+    } types[] = {{"string", TYPE_STRING},   {"object", TYPE_OBJECT},
                  {"integer", TYPE_INTEGER}, {"number", TYPE_INTEGER | TYPE_NUMBER},
-                 {"boolean", TYPE_BOOLEAN}, {"array", TYPE_ARRAY}, {"null", TYPE_NULL}};
+                 {"boolean", TYPE_BOOLEAN}, {"array", TYPE_ARRAY},
+                 {"null", TYPE_NULL}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (json_is_string(name, types[i].name)) return types[i].bits;
     return 0;
@@ -151,8 +181,7 @@ static bool read_members(struct schema *schema, struct schema_part *part) {
         return schema_fail(schema, RULES_MEMORY);
     part->first = schema->n_members;
     for (uint32_t i = 0; i < json->len; i++) {
-        enum schema_keyword keyword =
-            schema_keyword_find(json->keys[i].text, json->keys[i].len);
+        enum schema_keyword keyword = schema_keyword_find(json->keys[i].text, json->keys[i].len);
         if (keyword == KW_COUNT || !effective(schema, json, keyword)) continue;
         schema->members[schema->n_members++] = (struct schema_member){keyword, json->items[i]};
         part->present |= 1ull << keyword;

@@ -81,6 +81,8 @@ struct schema {
     struct schema_block *made; /* subschemas made up here */
     uint32_t compiled;         /* sets whose node is filled */
     uint32_t work;             /* bundles made, against explosion */
+    uint32_t work_limit;       /* for the node being compiled */
+    uint64_t pattern_steps;    /* left for building automata */
     const struct json *source; /* the enum whose values are being held against the parts */
     struct buf text;           /* scratch */
 };

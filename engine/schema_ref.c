@@ -14,7 +14,8 @@ static int hex(char c) {
 static size_t unescape_uri(char *out, const char *text, size_t len) {
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
-        bool escaped = text[i] == '%' && i + 2 < len && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
+        bool escaped =
+            text[i] == '%' && i + 2 < len && hex(text[i + 1]) >= 0 && hex(text[i + 2]) >= 0;
         out[n++] = escaped ? (char)(hex(text[i + 1]) * 16 + hex(text[i + 2])) : text[i];
         if (escaped) i += 2;
     }

@@ -5,7 +5,7 @@
 /* Formats as patterns: what is written in them satisfies the RFCs, though not everything that does
  * is written (long hosts, quoted local parts, years beyond four digits). */
 #define DATE                                                                                       \
-    "(?:\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)"  \
+    "(?:\\d{4}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\\d|30)" \
     "|02-(?:0[1-9]|1\\d|2[0-8]))|(?:\\d\\d(?:0[48]|[2468][048]|[13579][26])"                       \
     "|(?:[02468][048]|[13579][26])00)-02-29)"
 #define TIME                                                                                       \
@@ -20,10 +20,10 @@
 #define H16   "[0-9A-Fa-f]{1,4}"
 #define IPV6                                                                                       \
     "(?:(?:" H16 ":){7}(?:" H16 "|:)|(?:" H16 ":){6}(?::" H16 "|" IPV4 "|:)|(?:" H16 ":){5}"       \
-    "(?:(?::" H16 "){1,2}|:" IPV4 "|:)|(?:" H16 ":){4}(?:(?::" H16 "){1,3}|(?::" H16 ")?:" IPV4     \
-    "|:)|(?:" H16 ":){3}(?:(?::" H16 "){1,4}|(?::" H16 "){0,2}:" IPV4 "|:)|(?:" H16 ":){2}(?:(?::"  \
-    H16 "){1,5}|(?::" H16 "){0,3}:" IPV4 "|:)|(?:" H16 ":){1}(?:(?::" H16 "){1,6}|(?::" H16         \
-    "){0,4}:" IPV4 "|:)|:(?:(?::" H16 "){1,7}|(?::" H16 "){0,5}:" IPV4 "|:))"
+    "(?:(?::" H16 "){1,2}|:" IPV4 "|:)|(?:" H16 ":){4}(?:(?::" H16 "){1,3}|(?::" H16 ")?:" IPV4    \
+    "|:)|(?:" H16 ":){3}(?:(?::" H16 "){1,4}|(?::" H16 "){0,2}:" IPV4 "|:)|(?:" H16                \
+    ":){2}(?:(?::" H16 "){1,5}|(?::" H16 "){0,3}:" IPV4 "|:)|(?:" H16 ":){1}(?:(?::" H16           \
+    "){1,6}|(?::" H16 "){0,4}:" IPV4 "|:)|:(?:(?::" H16 "){1,7}|(?::" H16 "){0,5}:" IPV4 "|:))"
 #define PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
 #define URI                                                                                        \
     "[A-Za-z][A-Za-z0-9+.-]*:(?://(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?"          \
@@ -39,8 +39,10 @@ static const struct {
     {"date-time", "^" DATE "[Tt]" TIME "$", 0},
     {"date", "^" DATE "$", 0},
     {"time", "^" TIME "$", 0},
-    {"duration", "^P(?:\\d{1,9}W|(?:\\d{1,9}Y(?:\\d{1,9}M(?:\\d{1,9}D)?)?|\\d{1,9}M(?:\\d{1,9}D)?"
-                 "|\\d{1,9}D)(?:" CLOCK ")?|" CLOCK ")$", 0},
+    {"duration",
+     "^P(?:\\d{1,9}W|(?:\\d{1,9}Y(?:\\d{1,9}M(?:\\d{1,9}D)?)?|\\d{1,9}M(?:\\d{1,9}D)?"
+     "|\\d{1,9}D)(?:" CLOCK ")?|" CLOCK ")$",
+     0},
     {"email", "^" ATEXT "+(?:\\." ATEXT "+)*@" HOST "$", 64},
     {"hostname", "^" HOST "$", 63},
     {"ipv4", "^" IPV4 "$", 0},
@@ -65,7 +67,9 @@ bool schema_add_source(struct schema *schema, struct schema_sources *sources, ui
                        enum schema_keyword keyword, const char *text, uint32_t len) {
     bool negated = keyword == KW_NOT_PATTERN;
     for (uint32_t i = sources->from; i < sources->n; i++)
-        if (sources->len[i] == len && sources->negated[i] == negated && memcmp(sources->text[i], text, len) == 0) return true;
+        if (sources->len[i] == len && sources->negated[i] == negated &&
+            memcmp(sources->text[i], text, len) == 0)
+            return true;
     if (sources->n >= LANGUAGE_PATTERNS - 4) return schema_fail(schema, RULES_TOO_LARGE);
     sources->text[sources->n] = text;
     sources->len[sources->n] = len;
@@ -87,11 +91,11 @@ bool schema_collect_sources(struct schema *schema, const struct bundle *bundle,
         if (rejected && !schema_add_source(schema, sources, part, KW_NOT_PATTERN, rejected->text,
                                            rejected->len))
             return false;
-        if (pattern && !schema_add_source(schema, sources, part, KW_PATTERN, pattern->text,
-                                          pattern->len))
+        if (pattern &&
+            !schema_add_source(schema, sources, part, KW_PATTERN, pattern->text, pattern->len))
             return false;
-        if (format && !schema_add_source(schema, sources, part, KW_FORMAT, format,
-                                         (uint32_t)strlen(format)))
+        if (format &&
+            !schema_add_source(schema, sources, part, KW_FORMAT, format, (uint32_t)strlen(format)))
             return false;
     }
     return true;
@@ -102,8 +106,10 @@ static bool pattern_failed(struct schema *schema, uint32_t part, enum schema_key
     if (result == PATTERN_MEMORY) return schema_fail(schema, RULES_MEMORY);
     if (result != PATTERN_SYNTAX) return schema_refuse(schema, part, keyword, what);
     char path[sizeof schema->error->path];
-    schema_locate(schema, schema->parts[part].json, schema_keyword_name(keyword), path, sizeof path);
-    return error_at(schema->error, ERROR_INVALID_PARAMS, path, "not a regular expression: %s", what);
+    schema_locate(schema, schema->parts[part].json, schema_keyword_name(keyword), path,
+                  sizeof path);
+    return error_at(schema->error, ERROR_INVALID_PARAMS, path, "not a regular expression: %s",
+                    what);
 }
 
 bool schema_build_language(struct schema *schema, const struct schema_sources *sources,
@@ -117,7 +123,8 @@ bool schema_build_language(struct schema *schema, const struct schema_sources *s
         result = pattern_compile(&pool, sources->text[i], sources->len[i], &patterns[i], &what);
     if (result == PATTERN_OK) {
         what = length ? "a length beside a pattern with gaps" : "the pattern needs too many states";
-        result = language_build(language, &pool, patterns, sources->n, length);
+        result =
+            language_build(language, &pool, patterns, sources->n, length, &schema->pattern_steps);
     }
     pattern_pool_free(&pool);
     if (result == PATTERN_OK) return true;
@@ -160,8 +167,8 @@ static bool find_or_build(struct schema *schema, const struct schema_sources *so
     struct language language = {0};
     struct language_length length = {string->min, string->max};
     if (!make_key(schema, sources, string, counted)) return false;
-    string->language = rules_find_language(schema->rules, schema->text.bytes,
-                                           (uint32_t)schema->text.len);
+    string->language =
+        rules_find_language(schema->rules, schema->text.bytes, (uint32_t)schema->text.len);
     if (string->language != RULES_NONE) return true;
     if (!build(schema, sources, counted ? &length : NULL, &language)) return false;
     enum rules_status status = rules_add_language(schema->rules, &language, schema->text.bytes,
@@ -188,14 +195,14 @@ bool schema_string(struct schema *schema, const struct bundle *bundle, struct ce
     return true;
 }
 
-enum schema_verdict schema_matches(struct schema *schema, uint32_t part, enum schema_keyword keyword,
-                                   const struct json *pattern, const char *text, uint32_t len) {
+enum schema_verdict schema_matches(struct schema *schema, uint32_t part,
+                                   enum schema_keyword keyword, const struct json *pattern,
+                                   const char *text, uint32_t len) {
     struct schema_sources sources = {.n = 0};
     struct cell_string string = {.max = RULES_INFINITE};
     if (!schema_add_source(schema, &sources, part, keyword, pattern->text, pattern->len) ||
         !find_or_build(schema, &sources, &string, false))
         return VERDICT_UNKNOWN;
-    uint32_t label =
-        language_label(&schema->rules->languages[string.language].language, text, len);
+    uint32_t label = language_label(&schema->rules->languages[string.language].language, text, len);
     return label == schema_sources_label(&sources) ? VERDICT_YES : VERDICT_NO;
 }

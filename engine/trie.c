@@ -6,7 +6,7 @@
 #include "engine/quoted.h"
 #include "engine/trie_nodes.h"
 
-struct entry { /* a token while the tries are built */
+struct entry {       /* a token while the tries are built */
     uint64_t prefix; /* the first bytes, big-endian: most comparisons end here */
     const char *bytes;
     uint32_t len, token;
