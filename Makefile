@@ -146,7 +146,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/plm
 	install -m 755 $(BUILD)/plmd $(BUILD)/plmctl $(DESTDIR)$(PREFIX)/bin/
 	strip $(DESTDIR)$(PREFIX)/bin/plmd $(DESTDIR)$(PREFIX)/bin/plmctl
-	install -m 644 README.md LICENSE $(DESTDIR)$(PREFIX)/share/doc/plm/
+	install -m 644 README.md LICENSE packaging/plmd.conf.example $(DESTDIR)$(PREFIX)/share/doc/plm/
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/plmd $(DESTDIR)$(PREFIX)/bin/plmctl
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/plm

@@ -26,20 +26,20 @@ enum { FIXED = false, LIVE = true, DAY = 86400, MANY = 1 << 20 };
 
 const struct option option_table[] = {
     {"models", "model", "[ALIAS=]PATH",
-     "a model file; ALIAS defaults to the file's stem. May be given\n"
-     "several times: requests choose by alias, the first is the\n"
-     "default. In the file: lines ALIAS = PATH",
+     "a GGUF file; ALIAS defaults to its name without .gguf. May be\n"
+     "given several times: requests choose by alias, the first is\n"
+     "the default",
      OPTION_MODEL, 0, 0, 0, 0, FIXED},
     TEXT(NULL, "config", "PATH", config_path,
-         "default: /etc/plm/plmd.conf for root, else\n"
-         "$XDG_CONFIG_HOME/plm/plmd.conf, if there is one"),
+         "the file (default: /etc/plm/plmd.conf for root, else\n"
+         "$XDG_CONFIG_HOME/plm/plmd.conf, if there is one)"),
 
     TEXT("server", "socket", "PATH", socket_path,
-         "default: /run/plmd/plmd.sock for root, else\n"
-         "$XDG_RUNTIME_DIR/plmd/plmd.sock"),
+         "where clients connect (default: /run/plmd/plmd.sock for\n"
+         "root, else $XDG_RUNTIME_DIR/plmd/plmd.sock)"),
     TEXT("server", "socket-group", "NAME", socket_group, "let this group connect too (mode 0660)"),
     NUMBER("server", "drain-timeout", "SECONDS", drain_seconds, 0, DAY, 30, LIVE,
-           "for what is in flight at SIGTERM"),
+           "for what is in flight at SIGTERM, in seconds"),
     {"server", "log-level", "error|warn|info|debug", "what goes to standard error", OPTION_LEVEL,
      AT(log_level), 0, 0, LOG_LEVEL_INFO, LIVE},
     {"server", "log-prompts", NULL, "log how each prompt begins (default: never)", OPTION_SWITCH,
@@ -68,13 +68,13 @@ const struct option option_table[] = {
            "prompt tokens waiting"),
     BYTES("limits", "max-line", max_line, KIB, GIB, 4 * MIB, LIVE, "longest request line"),
     NUMBER("limits", "line-timeout", "SECONDS", line_seconds, 1, DAY, 60, LIVE,
-           "time for a line to be finished"),
+           "for a line to be finished, in seconds"),
     BYTES("limits", "max-output", max_output, MIB, GIB, 8 * MIB, LIVE,
           "answers waiting for a peer; past it, it is disconnected"),
     BYTES("limits", "stall-output", stall_output, 256 * KIB, GIB, MIB, LIVE,
           "past it the peer must read some of it ..."),
     NUMBER("limits", "stall-timeout", "SECONDS", stall_seconds, 1, DAY, 10, LIVE,
-           "... within this time"),
+           "... within this time, in seconds"),
 
     COMMAND("check-config", check_config, "say what is wrong with all of this, or \"ok\""),
     COMMAND("print-config", print_config, "print the configuration and where each value is from"),

@@ -81,7 +81,7 @@ static void add_comment(struct buf *out, const struct option *option) {
         else
             buf_add_char(out, *c);
     add_default(out, option);
-    buf_add_char(out, '\n');
+    buf_add_str(out, option->live ? "\n" : " (restart)\n");
 }
 
 static void add_line(struct buf *out, const char *key, const char *value) {
@@ -93,7 +93,9 @@ static void add_line(struct buf *out, const char *key, const char *value) {
 
 static void add_models(struct buf *out, const struct options *options,
                        const struct option *option) {
-    add_comment(out, option);
+    buf_add_str(
+        out, "# ALIAS = PATH of a GGUF file. Requests choose by alias; the first is the default.\n"
+             "# (restart)\n");
     if (options->n_models == 0) buf_add_str(out, "# origin: default\n#ALIAS = PATH\n");
     for (unsigned i = 0; i < options->n_models; i++) {
         add_origin(out, options, option, options->models[i].origin);
@@ -118,6 +120,7 @@ static void add_setting(struct buf *out, const struct options *options,
 void options_print(const struct options *options, struct buf *out) {
     buf_add_str(out, "# The configuration of plmd " PLM_VERSION);
     buf_printf(out, "\n# file: %s\n", options->file ? options->file : "none");
+    buf_add_str(out, "# SIGHUP changes what is not marked (restart).\n");
     const char *section = "";
     for (const struct option *option = option_table; option->name; option++) {
         if (!option->section) continue;
