@@ -157,10 +157,25 @@ void command_runs(struct command *command) {
     ev_timer_stop(command->conn->server->loop, &command->deadline);
 }
 
+/* When the phase will be complete at the speed it had so far; -1: no telling. */
+static int64_t command_eta_ms(struct command *command, const struct generation_progress *progress) {
+    const char *before = command->progress.phase;
+    if (!before || strcmp(before, progress->phase) != 0) {
+        command->phase_first = progress->done;
+        command->phase_ns = clock_ns();
+    }
+    uint64_t done = progress->done - command->phase_first;
+    if (progress->done <= command->phase_first || progress->total < progress->done) return -1;
+    double left = (double)(progress->total - progress->done) / (double)done;
+    double ms = (double)(clock_ns() - command->phase_ns) / 1e6 * left;
+    return ms < 1e12 ? (int64_t)ms : -1;
+}
+
 void command_progress(struct command *command, const struct generation_progress *progress) {
     struct buf line = {0};
+    int64_t eta_ms = command_eta_ms(command, progress);
     command->progress = *progress;
-    notify_progress(&line, command->call->id, command->n_progress++, progress, -1);
+    notify_progress(&line, command->call->id, command->n_progress++, progress, eta_ms);
     conn_send(command->conn, &line, false);
     command->pulse.repeat = PULSE_SECONDS;
     ev_timer_again(command->conn->server->loop, &command->pulse);

@@ -27,6 +27,8 @@ struct command {
     ev_timer pulse;                      /* progress that must be sent even if nothing happens */
     struct generation_progress progress; /* the last */
     uint64_t n_progress;
+    uint64_t phase_first; /* progress.done when the phase began ... */
+    int64_t phase_ns;     /* ... and when that was */
 };
 
 struct outcome; /* never defined: a token that something was decided */

@@ -37,7 +37,8 @@ static void end_refused(struct command *command) {
     command_fail(command, &error);
 }
 
-static void drain_finish(struct server *server) {
+void drain_begin(struct server *server) {
+    if (server->drain.state != DRAIN_NO) return;
     log_info("ending: %u connections, %u jobs", server->n_conns, server->jobs.outside);
     notify_manager("STOPPING=1");
     drain_set(server, DRAIN_FINISHING, server->options->drain_seconds);
@@ -79,10 +80,8 @@ static void drain_signal(struct ev_loop *loop, ev_signal *watcher, int revents) 
     (void)loop, (void)revents;
     struct server *server = watcher->data;
     log_info("signal %d", watcher->signum);
-    if (server->drain.state == DRAIN_NO)
-        drain_finish(server);
-    else if (server->drain.state == DRAIN_FINISHING)
-        drain_cancel(server);
+    if (server->drain.state == DRAIN_FINISHING) drain_cancel(server);
+    drain_begin(server);
 }
 
 void drain_init(struct server *server) {

@@ -25,6 +25,7 @@ struct drain {
 };
 
 void drain_init(struct server *server);  /* listens to signals */
+void drain_begin(struct server *server); /* as the first signal does; no effect later */
 void drain_fail(struct server *server);  /* the model can't be used: ends with status 1 */
 void drain_check(struct server *server); /* at the end of each turn of the loop */
 

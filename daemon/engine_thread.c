@@ -14,12 +14,23 @@ struct engine_thread {
     struct error error;
 };
 
+static void engine_thread_unload(struct engine_thread *thread, struct job *job) {
+    engine_free(thread->engine);
+    thread->engine = NULL;
+    job_finish(job, EVENT_UNLOADED);
+}
+
 /* New work is taken between two steps, so that it joins the next batch. */
 static void engine_thread_serve(struct engine_thread *thread) {
     bool busy = false;
     while (!queue_closed(thread->queue)) {
         struct queue_item *item = busy ? queue_take(thread->queue) : queue_wait(thread->queue);
-        if (item) job_submit((struct job *)item, thread->engine);
+        struct job *job = (struct job *)item;
+        if (job && job->kind == JOB_UNLOAD) {
+            engine_thread_unload(thread, job);
+            return;
+        }
+        if (job) job_submit(job, thread->engine);
         busy = item || (busy && engine_step(thread->engine));
     }
 }
@@ -33,13 +44,14 @@ static void *engine_thread_run(void *user) {
 }
 
 struct engine_thread *engine_thread_start(const struct engine_settings *settings,
-                                          struct mailbox *mailbox) {
+                                          struct mailbox *mailbox, struct served *model) {
     struct engine_thread *thread = calloc(1, sizeof *thread);
     if (!thread) return NULL;
     thread->queue = queue_new();
     thread->mailbox = mailbox;
     thread->settings = settings;
     thread->loaded.kind = EVENT_MODEL;
+    thread->loaded.model = model;
     if (thread->queue && thread_start(&thread->thread, "plmd-engine", engine_thread_run, thread))
         return thread;
     queue_free(thread->queue);

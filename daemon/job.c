@@ -21,7 +21,7 @@ void job_free(struct job *job) {
     free(job);
 }
 
-static void job_finish(struct job *job, enum event_kind kind) {
+void job_finish(struct job *job, enum event_kind kind) {
     job->finished.kind = kind;
     mailbox_post(job->mailbox, &job->finished);
 }
@@ -111,12 +111,20 @@ static void job_count(struct job *job) {
     reply_raw(&job->reply, job->call->id, result, (size_t)n);
 }
 
+static void job_check_schema(struct job *job) {
+    struct schema_verdict verdict;
+    if (engine_check_schema(job->engine, &verdict, &job->call->question, &job->error))
+        reply_verdict(&job->reply, job->call->id, &verdict);
+    free(verdict.unsupported);
+}
+
 static void job_text(struct job *job) {
     switch (job->call->method) {
     case METHOD_TOKENIZE: job_tokenize(job); break;
     case METHOD_DETOKENIZE: job_detokenize(job); break;
     case METHOD_RENDER: job_render(job); break;
     case METHOD_COUNT: job_count(job); break;
+    case METHOD_SCHEMA_CHECK: job_check_schema(job); break;
     default: error_set(&job->error, ERROR_INTERNAL, "not a text method");
     }
 }
@@ -138,5 +146,6 @@ void job_prepare(struct job *job) {
                 generation_new(job->engine, &job->call->spec, &events, job, &job->error);
         job_finish(job, EVENT_PREPARED);
         break;
+    case JOB_UNLOAD: break; /* the engine thread's */
     }
 }

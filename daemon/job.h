@@ -17,8 +17,9 @@
 
 enum job_kind {
     JOB_PARSE,      /* prep: line -> message */
-    JOB_TEXT,       /* prep: tokenize, detokenize, count, render -> reply */
+    JOB_TEXT,       /* prep: tokenize, detokenize, count, render, schema.check -> reply */
     JOB_GENERATION, /* prep: call -> generation; engine: generation -> reply */
+    JOB_UNLOAD,     /* engine: frees itself */
 };
 
 struct command;
@@ -32,6 +33,7 @@ struct job {
     /* Loop thread. */
     struct request *request; /* holds a reference */
     struct command *command; /* NULL: nobody waits any more */
+    struct served *model;    /* that it needs, as one of its users; NULL: none */
     uint64_t prompt_tokens;  /* known once prepared */
 
     /* Set before the job leaves the loop, constant then. */
@@ -55,6 +57,7 @@ struct job *job_new(enum job_kind kind, struct mailbox *mailbox);
 void job_free(struct job *job); /* the loop gives up the request first */
 
 void job_prepare(struct job *job); /* prep worker: does the kind's work and posts the event */
+void job_finish(struct job *job, enum event_kind kind); /* posts the event: the job goes back */
 /* Engine thread: runs until EVENT_DONE is posted. */
 void job_submit(struct job *job, struct engine *engine);
 

@@ -15,20 +15,11 @@
 /* ---- gauges ---- */
 
 unsigned jobs_active(const struct jobs *jobs) {
-    if (!jobs->engine) return 0;
-    struct engine_stats stats;
-    engine_stats(jobs->engine, &stats);
-    return stats.active < jobs->submitted ? (unsigned)stats.active : jobs->submitted;
+    return models_active(&jobs->models);
 }
 
 unsigned jobs_depth(const struct jobs *jobs) {
-    return jobs->preparing + jobs->submitted - jobs_active(jobs);
-}
-
-/* Prompt tokens of the generations that the engine has but does not work on yet: their share. */
-static uint64_t jobs_queued_tokens(const struct jobs *jobs) {
-    unsigned queued = jobs->submitted - jobs_active(jobs);
-    return queued ? jobs->submitted_tokens / jobs->submitted * queued : 0;
+    return jobs->preparing + models_submitted(&jobs->models) - jobs_active(jobs);
 }
 
 /* ---- a job's life on the loop ---- */
@@ -47,6 +38,7 @@ static struct job *jobs_new_job(struct jobs *jobs, enum job_kind kind, struct re
 static void jobs_free_job(struct jobs *jobs, struct job *job) {
     struct request *request = job->request;
     jobs->outside--;
+    if (job->model) job->model->users--;
     job_free(job);
     request_release(request);
 }
@@ -80,23 +72,7 @@ static bool jobs_overloaded(const struct jobs *jobs, struct error *error, const 
     return error_set(error, ERROR_OVERLOADED, "%s", what);
 }
 
-static bool model_is(const struct jobs *jobs, struct text alias) {
-    const char *ours = engine_info(jobs->engine)->alias;
-    return !alias.bytes || (alias.len == strlen(ours) && !memcmp(alias.bytes, ours, alias.len));
-}
-
-bool jobs_model_ready(const struct jobs *jobs, struct text alias, struct error *error) {
-    if (jobs->engine && model_is(jobs, alias)) return true;
-    if (jobs->engine)
-        return error_at(error, ERROR_INVALID_PARAMS, "model", "no model of this name is served");
-    bool failed = jobs->model == MODEL_FAILED;
-    snprintf(error->reason, sizeof error->reason, "%s", failed ? "load_failed" : "loading");
-    return error_set(error, ERROR_MODEL_NOT_READY,
-                     failed ? "the model could not be loaded" : "the model is being loaded");
-}
-
-/* While the model is loading work is taken; it waits. */
-static bool jobs_admit(struct jobs *jobs, const struct command *command, struct error *error) {
+static bool jobs_has_room(struct jobs *jobs, const struct command *command, struct error *error) {
     const struct conn *conn = command->conn;
     if (conn->server->drain.state != DRAIN_NO)
         return error_set(error, ERROR_SHUTTING_DOWN, "the daemon is ending");
@@ -104,11 +80,20 @@ static bool jobs_admit(struct jobs *jobs, const struct command *command, struct 
         return jobs_overloaded(jobs, error, "too many requests in flight on this connection");
     if (jobs_depth(jobs) >= conn->server->options->max_queue_jobs)
         return jobs_overloaded(jobs, error, "the queue is full");
-    return jobs->model == MODEL_LOADING || jobs_model_ready(jobs, command->call->model, error);
+    return true;
+}
+
+/* The model that the command's work is for, loaded or on its way; NULL: the work is refused. */
+static struct served *jobs_admit(struct jobs *jobs, const struct command *command,
+                                 struct error *error) {
+    struct served *model = models_find(&jobs->models, command->call->model, error);
+    if (!model || !jobs_has_room(jobs, command, error)) return NULL;
+    if (model->state == MODEL_UNLOADED && !models_load(&jobs->models, model, error)) return NULL;
+    return model;
 }
 
 static bool jobs_admit_tokens(struct jobs *jobs, const struct job *job, struct error *error) {
-    uint64_t queued = jobs_queued_tokens(jobs);
+    uint64_t queued = models_queued_tokens(&jobs->models);
     const uint64_t most = jobs->server->options->max_queue_tokens;
     if (queued == 0 || queued + job->prompt_tokens <= most) return true;
     return jobs_overloaded(jobs, error, "too many prompt tokens wait in the queue");
@@ -118,7 +103,7 @@ static bool jobs_admit_tokens(struct jobs *jobs, const struct job *job, struct e
 
 static void jobs_push(struct jobs *jobs, struct job *job) {
     bool batch = job->call->spec.batch_priority;
-    job->engine = jobs->engine;
+    job->engine = job->model->engine;
     prep_push(jobs->prep, job, batch ? QUEUE_BATCH : QUEUE_INTERACTIVE);
 }
 
@@ -146,7 +131,8 @@ static const struct outcome *fail_no_memory(struct command *command) {
 const struct outcome *jobs_start(struct command *command, enum job_kind kind) {
     struct jobs *jobs = &command->conn->server->jobs;
     struct error error = {0};
-    if (!jobs_admit(jobs, command, &error)) return command_fail(command, &error);
+    struct served *model = jobs_admit(jobs, command, &error);
+    if (!model) return command_fail(command, &error);
     struct job *job = jobs_new_job(jobs, kind, command->request);
     if (!job) return fail_no_memory(command);
     fill_spec(command);
@@ -155,10 +141,12 @@ const struct outcome *jobs_start(struct command *command, enum job_kind kind) {
     job->command = command;
     command->job = job;
     jobs->preparing++;
-    if (jobs->engine)
+    model->users++;
+    job->model = model;
+    if (model->engine)
         jobs_push(jobs, job);
     else
-        queue_push(jobs->held, &job->item, QUEUE_URGENT);
+        queue_push(model->held, &job->item, QUEUE_URGENT);
     return command_pending(command);
 }
 
@@ -203,10 +191,10 @@ static void jobs_prepared(struct jobs *jobs, struct job *job) {
     jobs->preparing--;
     if (job->generation) job->prompt_tokens = generation_prompt_tokens(job->generation);
     if (job->command && job->generation && jobs_admit_tokens(jobs, job, &job->error)) {
-        jobs->submitted++;
-        jobs->submitted_tokens += job->prompt_tokens;
+        job->model->submitted++;
+        job->model->submitted_tokens += job->prompt_tokens;
         command_runs(job->command);
-        engine_thread_push(jobs->engine_thread, job);
+        engine_thread_push(job->model->thread, job);
         return;
     }
     struct command *command = jobs_detach(job);
@@ -236,8 +224,8 @@ static void jobs_note_duration(struct jobs *jobs, const struct job *job) {
 static void jobs_done(struct jobs *jobs, struct job *job) {
     bool cancelled = job->command && job->command->cancelled != CANCEL_NONE;
     struct command *command = jobs_detach(job);
-    jobs->submitted--;
-    jobs->submitted_tokens -= job->prompt_tokens;
+    job->model->submitted--;
+    job->model->submitted_tokens -= job->prompt_tokens;
     jobs_note_duration(jobs, job);
     if (command && cancelled && job->error.code == ERROR_NONE)
         jobs_answer_cancelled(job, command);
@@ -249,11 +237,11 @@ static void jobs_done(struct jobs *jobs, struct job *job) {
 }
 
 /* What waited for the model goes on, or is answered why not. */
-static void jobs_release_held(struct jobs *jobs) {
+static void jobs_release_held(struct jobs *jobs, struct served *model) {
     struct queue_item *item;
-    while ((item = queue_take(jobs->held))) {
+    while ((item = queue_take(model->held))) {
         struct job *job = (struct job *)item;
-        if (job->command && jobs_model_ready(jobs, job->call->model, &job->error)) {
+        if (job->command && models_ready(model, &job->error)) {
             jobs_push(jobs, job);
             continue;
         }
@@ -264,25 +252,65 @@ static void jobs_release_held(struct jobs *jobs) {
     }
 }
 
-static void jobs_model(struct jobs *jobs) {
-    const struct error *error;
-    jobs->engine = engine_thread_engine(jobs->engine_thread, &error);
-    jobs->model = jobs->engine ? MODEL_READY : MODEL_FAILED;
-    jobs_release_held(jobs);
-    double seconds = (double)(clock_ns() - jobs->server->started_ns) / 1e9;
-    if (jobs->engine) {
-        notify_manager("READY=1");
-        log_info("model '%s' ready after %.3f s", engine_info(jobs->engine)->alias, seconds);
-    } else {
-        log_error("cannot use the model: %s", error->message);
-        drain_fail(jobs->server);
+/* All models that the daemon was started with must be usable; one that fails later is only not
+ * there. */
+static void jobs_model(struct jobs *jobs, struct served *model) {
+    struct server *server = jobs->server;
+    bool loaded = models_loaded(model);
+    jobs_release_held(jobs, model);
+    if (loaded)
+        log_info("model '%s' ready after %.3f s", model->alias,
+                 (double)(clock_ns() - server->started_ns) / 1e9);
+    else
+        log_error("cannot use the model '%s': %s", model->alias, model->error.message);
+    if (jobs->started || server->exit_status) return;
+    if (!loaded) drain_fail(server);
+    jobs->started = loaded && !models_loading(&jobs->models);
+    if (jobs->started) notify_manager("READY=1");
+}
+
+/* ---- unloading ---- */
+
+const struct outcome *jobs_unload(struct command *command) {
+    struct jobs *jobs = &command->conn->server->jobs;
+    struct error error = {0};
+    struct buf result = {0};
+    struct served *model = models_find(&jobs->models, command->call->model, &error);
+    if (model && model->state == MODEL_UNLOADED) {
+        buf_add_str(&result, "{\"unloaded\":false}");
+        return command_reply(command, &result);
     }
+    if (model && models_ready(model, &error) && model->users > 0)
+        jobs_overloaded(jobs, &error, "the model has work");
+    if (error.code != ERROR_NONE) return command_fail(command, &error);
+    struct job *job = jobs_new_job(jobs, JOB_UNLOAD, command->request);
+    if (!job) return fail_no_memory(command);
+    job->command = command;
+    command->job = job;
+    models_unload(model, job);
+    return command_pending(command);
+}
+
+static void jobs_unloaded(struct jobs *jobs, struct job *job) {
+    struct served *model = job->finished.model;
+    struct command *command = jobs_detach(job);
+    struct buf result = {0};
+    models_unloaded(model);
+    log_info("model '%s' unloaded", model->alias);
+    if (command) {
+        buf_add_str(&result, "{\"unloaded\":true}");
+        command_reply(command, &result);
+    }
+    jobs_free_job(jobs, job);
+    if (model->users > 0 && !models_load(&jobs->models, model, &model->error))
+        jobs_release_held(jobs, model);
 }
 
 static void jobs_receive(void *user, struct event *event) {
     struct jobs *jobs = user;
     switch (event->kind) {
-    case EVENT_MODEL: jobs_model(jobs); break;
+    case EVENT_MODEL: jobs_model(jobs, event->model); break;
+    case EVENT_UNLOADED: jobs_unloaded(jobs, event->job); break;
     case EVENT_PARSED: jobs_parsed(jobs, event->job); break;
     case EVENT_TEXT: jobs_text(jobs, event->job); break;
     case EVENT_PREPARED: jobs_prepared(jobs, event->job); break;
@@ -301,24 +329,18 @@ static void jobs_receive(void *user, struct event *event) {
 /* ---- life ---- */
 
 bool jobs_init(struct jobs *jobs, struct server *server, struct error *error) {
-    *jobs = (struct jobs){.server = server, .generation_ms = 1000, .held = queue_new()};
+    *jobs = (struct jobs){.server = server, .generation_ms = 1000};
     if (getrandom(&jobs->boot, sizeof jobs->boot, 0) != sizeof jobs->boot)
         jobs->boot = (uint32_t)clock_ns();
-    jobs->settings = server->options->engine;
-    jobs->settings.model_path = server->options->models[0].path;
-    jobs->settings.alias = server->options->models[0].alias;
-    bool started =
-        jobs->held && mailbox_init(&jobs->mailbox, server->loop, jobs_receive, jobs) &&
-        (jobs->prep = prep_start()) &&
-        (jobs->engine_thread = engine_thread_start(&jobs->settings, &jobs->mailbox));
+    bool started = mailbox_init(&jobs->mailbox, server->loop, jobs_receive, jobs) &&
+                   (jobs->prep = prep_start()) &&
+                   models_init(&jobs->models, server->options, &jobs->mailbox);
     return started || error_set(error, ERROR_OUT_OF_MEMORY, "cannot start the worker threads");
 }
 
 bool jobs_close(struct jobs *jobs) {
-    if (jobs->outside > 0 || jobs->model == MODEL_LOADING) return false;
+    if (jobs->outside > 0 || !models_close(&jobs->models)) return false;
     prep_stop(jobs->prep);
-    engine_thread_stop(jobs->engine_thread);
     mailbox_close(&jobs->mailbox);
-    queue_free(jobs->held);
     return true;
 }

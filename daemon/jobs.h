@@ -2,7 +2,7 @@
  *
  * Admits work under the queue's limits, sends it from stage to stage (prep worker, engine thread),
  * and turns the events that come back into replies and notifications of the commands that still
- * wait. Work that needs the model waits here until it is loaded.
+ * wait. Work that needs a model which is not loaded waits until it is.
  */
 #ifndef DAEMON_JOBS_H
 #define DAEMON_JOBS_H
@@ -11,26 +11,19 @@
 #include <stddef.h>
 
 #include "daemon/command.h"
-#include "daemon/engine_thread.h"
 #include "daemon/mailbox.h"
+#include "daemon/models.h"
 #include "daemon/prep.h"
-
-enum model_state { MODEL_LOADING, MODEL_READY, MODEL_FAILED };
 
 struct jobs {
     struct server *server;
     struct mailbox mailbox;
     struct prep *prep;
-    struct engine_settings settings; /* the engine thread's */
-    struct engine_thread *engine_thread;
-    const struct engine *engine; /* once MODEL_READY */
-    enum model_state model;
-    struct queue *held;        /* until then */
-    unsigned outside;          /* jobs that other threads have or that are held */
-    unsigned preparing;        /* work before the engine */
-    unsigned submitted;        /* generations that the engine has */
-    uint64_t submitted_tokens; /* their prompts */
-    double generation_ms;      /* how long one takes lately */
+    struct models models;
+    bool started;         /* all models have been loaded once */
+    unsigned outside;     /* jobs that other threads have or that are held */
+    unsigned preparing;   /* work before the engine */
+    double generation_ms; /* how long one takes lately */
     uint64_t serial;
     uint32_t boot;
 };
@@ -46,8 +39,8 @@ const struct outcome *jobs_start(struct command *command, enum job_kind kind);
 /* Nobody waits for it any more. It stays with whichever thread has it until it comes back. */
 void jobs_abandon(struct job *job);
 
-/* Is this model (absent: the first) there? -32602 or 1005. */
-bool jobs_model_ready(const struct jobs *jobs, struct text alias, struct error *error);
+/* Unloads the model that the command names, unless it has work. */
+const struct outcome *jobs_unload(struct command *command);
 
 unsigned jobs_depth(const struct jobs *jobs);  /* waiting */
 unsigned jobs_active(const struct jobs *jobs); /* being generated */

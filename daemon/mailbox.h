@@ -14,7 +14,8 @@
 #include "daemon/queue.h"
 
 enum event_kind {
-    EVENT_MODEL,    /* the model is loaded, or can't be; no job */
+    EVENT_MODEL,    /* model is loaded, or can't be; no job */
+    EVENT_UNLOADED, /* model is not there any more; job */
     EVENT_PARSED,   /* job->message */
     EVENT_TEXT,     /* job->reply or job->error: finished */
     EVENT_PREPARED, /* job->generation or job->error */
@@ -24,10 +25,12 @@ enum event_kind {
 };
 
 struct job;
+struct served;
 struct event {
     struct queue_item item; /* first: an item is its event */
     enum event_kind kind;
     struct job *job;
+    struct served *model; /* of the two events that are about one */
     struct buf line;
     struct generation_progress progress; /* its texts are static */
 };

@@ -53,7 +53,7 @@ static void setup(void) {
     ck_assert(jobs_init(&server.jobs, &server, &error));
     peer = connect_peer();
     received = (struct buf){0};
-    while (server.jobs.model == MODEL_LOADING) turn();
+    while (models_loading(&server.jobs.models)) turn();
 }
 
 static void teardown(void) {
@@ -63,8 +63,9 @@ static void teardown(void) {
     ck_assert_uint_eq(server.n_conns, 0);
     ck_assert_uint_eq(server.jobs.outside, 0);
     ck_assert_uint_eq(server.jobs.preparing, 0);
-    ck_assert_uint_eq(server.jobs.submitted, 0);
-    ck_assert_uint_eq(server.jobs.submitted_tokens, 0);
+    ck_assert_uint_eq(server.jobs.models.of[0].users, 0);
+    ck_assert_uint_eq(server.jobs.models.of[0].submitted, 0);
+    ck_assert_uint_eq(server.jobs.models.of[0].submitted_tokens, 0);
     ck_assert(jobs_close(&server.jobs));
     hangup_close(&server.hangup, server.loop);
     ev_loop_destroy(server.loop);
