@@ -41,7 +41,7 @@ type pending struct {
 	mu     sync.Mutex
 	events []Event
 	wants  bool
-	sent   bool // the whole line has left
+	sent   bool // the daemon may have seen the line
 }
 
 type reply struct {
@@ -99,12 +99,11 @@ func (c *conn) write() {
 		case <-c.done:
 			return
 		case out := <-c.out:
+			out.call.setSent(true)
 			if _, err := c.nc.Write(out.line); err != nil {
+				out.call.setSent(false)
 				c.fail(err)
 				return
-			}
-			if out.call != nil {
-				out.call.markSent()
 			}
 		}
 	}
@@ -248,10 +247,13 @@ func (p *pending) abandon() {
 	p.wants, p.events = false, nil
 }
 
-func (p *pending) markSent() {
+func (p *pending) setSent(sent bool) {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.sent = true
+	p.sent = sent
 }
 
 func (p *pending) wasSent() bool {

@@ -84,6 +84,15 @@ var (
 // Named asks for a call of one tool.
 func Named(tool string) ToolChoice { return ToolChoice{Name: tool} }
 
+// FirstChoice asks for a call until a tool has answered, and leaves it to the model from then on: for
+// models that are too small to decide to call. last is the role of the last message.
+func FirstChoice(last string) ToolChoice {
+	if last == "tool" {
+		return Auto
+	}
+	return Required
+}
+
 // MarshalJSON writes the choice as the daemon takes it.
 func (c ToolChoice) MarshalJSON() ([]byte, error) {
 	if c.Name != "" {

@@ -3,6 +3,7 @@ package fake
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"net"
 	"os"
@@ -21,7 +22,7 @@ type Call struct {
 
 	once sync.Once
 	peer *peer
-	seq  int
+	seq  map[string]int
 }
 
 // Handler answers a call: with a result, or with an error of type *plm.Error.
@@ -184,13 +185,15 @@ func (p *peer) answer(call *Call) {
 }
 
 func (p *peer) send(message any) {
-	line, err := json.Marshal(message)
-	if err != nil {
+	var line bytes.Buffer
+	encoder := json.NewEncoder(&line)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(message); err != nil {
 		panic(err) // the test wrote it
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, _ = p.nc.Write(append(line, '\n')) // the reader may have left
+	_, _ = p.nc.Write(line.Bytes()) // the reader may have left
 }
 
 // Decode reads the params.
@@ -205,14 +208,20 @@ func (c *Call) Token(text string) {
 	c.notify("token", map[string]any{"text": text, "tokens": []int{1}})
 }
 
+// Lose skips a token, as the daemon does for a slow reader.
+func (c *Call) Lose() { c.seq["token"]++ }
+
 // Progress sends one about prefill.
 func (c *Call) Progress(done, total int) {
 	c.notify("progress", map[string]any{"phase": "prefill", "done": done, "total": total})
 }
 
 func (c *Call) notify(method string, params map[string]any) {
-	params["id"], params["seq"] = c.ID, c.seq
-	c.seq++
+	if c.seq == nil {
+		c.seq = map[string]int{}
+	}
+	params["id"], params["seq"] = c.ID, c.seq[method]
+	c.seq[method]++
 	c.peer.send(map[string]any{"jsonrpc": "2.0", "method": method, "params": params})
 }
 
