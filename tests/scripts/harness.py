@@ -1,6 +1,6 @@
 """Starts a private plmd and talks to it, for the black-box scripts in this folder.
 
-Python's standard library only. The daemon is $PLMD (default $BUILD/plmd), its model $PLM_TEST_MODEL
+Every line received is held against proto/methods (contract.py). Python's standard library only. The daemon is $PLMD (default $BUILD/plmd), its model $PLM_TEST_MODEL
 (default models/SmolLM2-135M-Instruct.Q4_1.gguf). The scripts run equally against
 build/tests/unit/daemon/plmd_fake, whose engine obeys words like `tokens=100 us=1000` in the prompt;
 prompts here carry both such words and a text that a real model goes on with for long.
@@ -8,7 +8,6 @@ prompts here carry both such words and a text that a real model goes on with for
 
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -17,6 +16,8 @@ import sys
 import tempfile
 import time
 import traceback
+
+import contract
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
@@ -27,6 +28,7 @@ IS_FAKE = "fake" in os.path.basename(PLMD)
 # Under valgrind or a sanitizer everything takes longer.
 PATIENCE = float(os.environ.get("PLM_TEST_PATIENCE", "1"))
 WRAPPER = os.environ.get("PLM_TEST_WRAPPER", "").split()
+CONTRACT = contract.Contract()
 COUNTING = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19,"
 
 
@@ -53,6 +55,7 @@ class Client:
         self.socket.connect(path)
         self.buffer = b""
         self.n = 0
+        self.conversation = contract.Conversation(CONTRACT)
 
     def close(self):
         self.socket.close()
@@ -66,7 +69,9 @@ class Client:
     # ---- lines ----
 
     def send_raw(self, data):
-        self.socket.sendall(data if isinstance(data, bytes) else data.encode())
+        data = data if isinstance(data, bytes) else data.encode()
+        self.conversation.sent(data)
+        self.socket.sendall(data)
 
     def send(self, value):
         self.send_raw(json.dumps(value) + "\n")
@@ -82,6 +87,7 @@ class Client:
                 raise Closed()
             self.buffer += data
         line, self.buffer = self.buffer.split(b"\n", 1)
+        self.conversation.received(line)
         return line
 
     def receive(self, timeout=None):
@@ -142,21 +148,9 @@ class Client:
         return check_error(message["error"])
 
 
-NAMES = {-32700: "parse_error", -32600: "invalid_request", -32601: "method_not_found",
-         -32602: "invalid_params", -32603: "internal_error", 1001: "overloaded",
-         1002: "deadline_exceeded", 1003: "context_length_exceeded", 1004: "schema_unsupported",
-         1005: "model_not_ready", 1006: "shutting_down", 1007: "out_of_memory",
-         1008: "permission_denied", 1009: "message_too_large", 1010: "cancelled",
-         1011: "cache_error", 1012: "unsupported_protocol", 1013: "template_error",
-         1014: "output_invalid"}
-
-
 def check_error(error, code=None):
     """An error of the contract's form; returns it."""
-    assert set(error) <= {"code", "message", "data"}, error
-    assert error["code"] in NAMES, error
-    assert error["message"].startswith(NAMES[error["code"]]), error
-    assert not re.search(r"(?<!\d)[345]\d\d(?!\d)", error["message"]), error  # read as HTTP statuses
+    CONTRACT.error(error)
     if code is not None:
         assert error["code"] == code, error
     return error
