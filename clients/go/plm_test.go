@@ -287,3 +287,24 @@ func TestStableFirst(t *testing.T) {
 		t.Errorf("%+v", parts)
 	}
 }
+
+func TestGate(t *testing.T) {
+	for _, c := range []struct{ pieces, shown, rest string }{
+		{"a|b <|b> c", "a|b||> c", ""}, // "<" may open a call, and the blank before it
+		{"x <tool_|call>", "x|", ""},
+		{"x |<function", "x|", " <function"},
+	} {
+		g := plm.Gate{Calls: true}
+		var shown []string
+		for i, piece := range strings.Split(c.pieces, "|") {
+			shown = append(shown, g.Feed(&plm.Token{Seq: int64(i), Text: piece}))
+		}
+		got := strings.Join(shown, "")
+		if !strings.HasPrefix(strings.ReplaceAll(c.pieces, "|", ""), got) || strings.Contains(got, "<tool_") {
+			t.Errorf("%q: %q", c.pieces, shown)
+		}
+		if all := got + g.Rest(got+c.rest); all != got+c.rest {
+			t.Errorf("%q: %q", c.pieces, all)
+		}
+	}
+}

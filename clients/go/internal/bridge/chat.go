@@ -169,7 +169,7 @@ func (out outChat) chunk(d delta, finish *string) outChat {
 func (b *Bridge) streamChat(w http.ResponseWriter, r *http.Request, body *chatBody, request *plm.Request, out outChat) {
 	events := newSSE(w, b.options.KeepAlive)
 	defer events.stop()
-	text := gate{hold: len(request.Tools) > 0}
+	text := plm.Gate{Calls: len(request.Tools) > 0}
 	begun := false
 	say := func(piece string) error {
 		d := delta{Content: &piece}
@@ -184,7 +184,7 @@ func (b *Bridge) streamChat(w http.ResponseWriter, r *http.Request, body *chatBo
 		if e.Token == nil {
 			return events.progress(e.Progress)
 		}
-		return say(text.feed(e.Token))
+		return say(text.Feed(e.Token))
 	})
 	if err == nil {
 		err = usable(result)
@@ -194,7 +194,7 @@ func (b *Bridge) streamChat(w http.ResponseWriter, r *http.Request, body *chatBo
 		return
 	}
 	b.logResult(r, result)
-	if err := say(text.rest(result.Text())); err != nil {
+	if err := say(text.Rest(result.Text())); err != nil {
 		return // the client has left
 	}
 	b.finishChat(r.Context(), events, out, result, body.wantsUsageChunk())

@@ -107,7 +107,7 @@ func (b *Bridge) complete(w http.ResponseWriter, r *http.Request) {
 func (b *Bridge) streamCompletion(w http.ResponseWriter, r *http.Request, body *completeBody, request *plm.CompleteRequest, out outCompletion) {
 	events := newSSE(w, b.options.KeepAlive)
 	defer events.stop()
-	var text gate
+	var text plm.Gate
 	say := func(piece string) error {
 		if piece == "" {
 			return nil
@@ -119,7 +119,7 @@ func (b *Bridge) streamCompletion(w http.ResponseWriter, r *http.Request, body *
 		if e.Token == nil {
 			return events.progress(e.Progress)
 		}
-		return say(text.feed(e.Token))
+		return say(text.Feed(e.Token))
 	})
 	if err == nil {
 		err = usable(result)
@@ -129,7 +129,7 @@ func (b *Bridge) streamCompletion(w http.ResponseWriter, r *http.Request, body *
 		return
 	}
 	b.logResult(r, result)
-	if say(text.rest(result.Text())) != nil {
+	if say(text.Rest(result.Text())) != nil {
 		return // the client has left
 	}
 	out.Choices = []outText{{Finish: &result.FinishReason, Logprobs: b.plainLogprobs(r.Context(), result.Logprobs)}}

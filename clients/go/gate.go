@@ -1,27 +1,23 @@
-package bridge
+package plm
 
-import (
-	"strings"
-
-	plm "plm.local/clients/go"
-)
+import "strings"
 
 // How models open a call. The tokens of a stream hold calls as they were generated; only the text
 // before them is for the reader.
 var openings = []string{"<tool_call>", "[TOOL_CALLS]", "<|python_tag|>", "<function="}
 
-// gate lets the part of streamed text through that is surely content. What it held back without need
-// comes with rest.
-type gate struct {
-	hold   bool // calls may come
+// Gate lets the part of streamed text through that is surely content. What it held back without need
+// comes with Rest.
+type Gate struct {
+	Calls  bool // calls may come
 	text   strings.Builder
 	sent   int
 	seq    int64
 	closed bool
 }
 
-// feed takes a token and returns what may be shown.
-func (g *gate) feed(token *plm.Token) string {
+// Feed takes a token and returns what may be shown.
+func (g *Gate) Feed(token *Token) string {
 	g.closed = g.closed || token.Seq != g.seq
 	g.seq = token.Seq + 1
 	if g.closed {
@@ -29,7 +25,7 @@ func (g *gate) feed(token *plm.Token) string {
 	}
 	g.text.WriteString(token.Text)
 	text, end := g.text.String(), g.text.Len()
-	if g.hold {
+	if g.Calls {
 		end = g.safe(text)
 	}
 	if end <= g.sent {
@@ -42,7 +38,7 @@ func (g *gate) feed(token *plm.Token) string {
 
 // safe is the length of the text before anything that is or may become a call's opening; blanks
 // before one are not content either.
-func (g *gate) safe(text string) int {
+func (g *Gate) safe(text string) int {
 	end := len(text)
 	for _, opening := range openings {
 		if at := strings.Index(text[g.sent:], opening); at >= 0 {
@@ -60,8 +56,8 @@ func (g *gate) safe(text string) int {
 	return g.sent + len(strings.TrimRight(text[g.sent:max(end, g.sent)], " \t\r\n"))
 }
 
-// rest is what of the whole content has not been shown.
-func (g *gate) rest(content string) string {
+// Rest is what of the whole content has not been shown.
+func (g *Gate) Rest(content string) string {
 	if shown := g.text.String()[:g.sent]; strings.HasPrefix(content, shown) {
 		return content[g.sent:]
 	}
