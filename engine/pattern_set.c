@@ -54,7 +54,8 @@ static bool same(const struct pattern_pool *pool, const struct pattern_set *a,
 uint32_t pattern_set_finish(struct pattern_pool *pool, uint32_t first, bool negated) {
     if (pool->n_ranges > first)
         qsort(pool->ranges + first, pool->n_ranges - first, sizeof *pool->ranges, compare);
-    pool->n_ranges = first + join(pool->ranges + first, pool->n_ranges - first);
+    if (pool->n_ranges > first)
+        pool->n_ranges = first + join(pool->ranges + first, pool->n_ranges - first);
     if (negated && !complement(pool, first)) return PATTERN_NONE;
     struct pattern_set set = {first, pool->n_ranges - first};
     for (uint32_t i = 0; i < pool->n_sets; i++)

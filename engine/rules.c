@@ -161,6 +161,8 @@ static uint32_t kind_field(const struct rules *rules, const struct cell_object *
 static uint32_t spare_member(const struct rules *rules, const struct cell_object *object,
                              uint16_t *height) {
     uint32_t most = 0, key = rules->spaced ? 6 : 5; /* a further key of two characters */
+    if (object->language != RULES_NONE) /* or no longer than the way through all states */
+        key += rules->languages[object->language].language.n_states;
     for (uint32_t i = 0; i < object->n_props; i++) {
         const struct prop *prop = &rules->props[object->props + i];
         uint32_t length = prop->required ? RULES_INFINITE : member_length(rules, prop);
@@ -379,6 +381,7 @@ bool rules_prune(struct rules *rules) {
     }
     for (uint32_t i = 0; i < rules->n_nodes; i++) {
         struct node *node = &rules->nodes[i];
+        if (node->n_cells == 0) continue;
         uint32_t kept = 0, *refs = rules->refs + node->cells;
         for (uint32_t c = 0; c < node->n_cells; c++) {
             if (rules->cells[refs[c]].shortest == RULES_INFINITE) continue;

@@ -96,7 +96,7 @@ static bool fill_node(struct schema *schema, struct schema_set set, struct alter
     uint32_t first;
     uint32_t *terms = malloc((set.n + 1) * sizeof *terms);
     if (!terms) return schema_fail(schema, RULES_MEMORY);
-    memcpy(terms, schema->terms + set.first, set.n * sizeof *terms);
+    if (set.n) memcpy(terms, schema->terms + set.first, set.n * sizeof *terms);
     bool done = schema_expand(schema, terms, set.n, out) && add_words_cell(schema, out);
     free(terms);
     if (!done) return false;
@@ -132,7 +132,9 @@ static uint32_t root_node(struct schema *schema) {
     if (schema->options.object || !schema->root) {
         uint32_t part = schema_part_of(schema, &object);
         if (part == RULES_NONE) return RULES_NONE;
-        terms[n++] = term_of(part, 0);
+        bool silent = n == 0 || schema->parts[term_part(terms[0])].present == 0;
+        terms[n++] =
+            term_of(part, silent ? 0 : TERM_EXTRA); /* else the schema says what is closed */
     }
     return schema_node(schema, terms, n);
 }

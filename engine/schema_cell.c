@@ -30,7 +30,7 @@ static uint32_t read_count(const struct json *number) {
     return low;
 }
 
-static uint32_t quick_count(const struct json *number) {
+uint32_t schema_count(const struct json *number) {
     uint32_t value = 0;
     if (number->len > 9) return read_count(number);
     for (uint32_t i = 0; i < number->len; i++) {
@@ -45,7 +45,7 @@ uint32_t schema_max_of(const struct schema *schema, const struct bundle *bundle,
     uint32_t most = 0;
     for (uint32_t i = 0; i < bundle->n; i++) {
         const struct json *value = part_get(schema, bundle, i, keyword);
-        uint32_t count = value ? quick_count(value) : 0;
+        uint32_t count = value ? schema_count(value) : 0;
         if (count > most) most = count;
     }
     return most;
@@ -56,7 +56,7 @@ uint32_t schema_min_of(const struct schema *schema, const struct bundle *bundle,
     uint32_t least = RULES_INFINITE;
     for (uint32_t i = 0; i < bundle->n; i++) {
         const struct json *value = part_get(schema, bundle, i, keyword);
-        uint32_t count = value ? quick_count(value) : RULES_INFINITE;
+        uint32_t count = value ? schema_count(value) : RULES_INFINITE;
         if (count == RULES_LONGEST) count = RULES_INFINITE;
         if (count < least) least = count;
     }

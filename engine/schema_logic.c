@@ -359,12 +359,18 @@ const struct json *schema_negation(struct schema *schema, uint32_t part) {
     return list;
 }
 
+/* What is stated as a double negation restricts without declaring members (see expand_choice). */
+static const struct json *restricting(struct schema *schema, const struct json *value) {
+    const struct json *negated = make_not(schema, value);
+    return negated ? make_not(schema, negated) : NULL;
+}
+
 const struct json *schema_condition(struct schema *schema, uint32_t part) {
     const struct json *test = schema_get(schema, part, KW_IF);
     const struct json *then = schema_get(schema, part, KW_THEN);
     const struct json *otherwise = schema_get(schema, part, KW_ELSE);
-    const struct json *fails = make_not(schema, test);
-    const struct json *list[2] = {then ? both(schema, test, then) : test,
+    const struct json *holds = restricting(schema, test), *fails = make_not(schema, test);
+    const struct json *list[2] = {then ? both(schema, holds, then) : holds,
                                   otherwise ? both(schema, fails, otherwise) : fails};
     return list[0] && list[1] ? schema_make_array(schema, list, 2) : NULL;
 }
@@ -374,7 +380,10 @@ const struct json *schema_dependency(struct schema *schema, const struct json_ke
                                      const struct json *value) {
     const struct json *absent =
         with(schema, "properties", schema_make_member(schema, key, schema_make_boolean(false)));
-    const struct json *needs = value->type == JSON_ARRAY ? with(schema, "required", value) : value;
-    const struct json *list[2] = {absent, both(schema, having(schema, key), needs)};
+    const struct json *there = absent ? make_not(schema, absent) : NULL;
+    const struct json *needs = value;
+    if (value->type == JSON_ARRAY) needs = with(schema, "required", value);
+    if (needs && value->type == JSON_ARRAY) needs = restricting(schema, needs);
+    const struct json *list[2] = {absent, both(schema, there, needs)};
     return list[0] && list[1] ? schema_make_array(schema, list, 2) : NULL;
 }

@@ -9,7 +9,8 @@
 struct name {
     const char *text;
     uint32_t len;
-    bool required, declared;
+    bool required;
+    uint64_t groups; /* that declare or require it */
 };
 
 struct names {
@@ -42,6 +43,15 @@ static uint32_t name_of(struct schema *schema, struct names *names, const char *
     return names->n++;
 }
 
+/* The parts that a subschema leads to in place form a group with it: one object schema, which may
+ * be closed. As a bit; 0 for a part that declares nothing. Decided parts are one group. */
+static uint64_t group_of(const struct bundle *bundle, uint32_t i) {
+    if (bundle->terms[i] & TERM_EXTRA) return 0;
+    if (bundle->terms[i] & TERM_DECIDED) return 1ull << 63;
+    while (bundle->via[i] < BUNDLE_PARTS) i = bundle->via[i];
+    return 1ull << i;
+}
+
 /* Declared names in schema order, then those that are only required. */
 static bool collect_names(struct schema *schema, const struct bundle *bundle, struct names *names) {
     for (uint32_t i = 0; i < bundle->n; i++) {
@@ -50,7 +60,7 @@ static bool collect_names(struct schema *schema, const struct bundle *bundle, st
         for (uint32_t k = 0; declared && k < declared->len; k++) {
             uint32_t name = name_of(schema, names, declared->keys[k].text, declared->keys[k].len);
             if (name == RULES_NONE) return false;
-            if (!(bundle->terms[i] & TERM_EXTRA)) names->list[name].declared = true;
+            names->list[name].groups |= group_of(bundle, i);
         }
     }
     for (uint32_t i = 0; i < bundle->n; i++) {
@@ -60,7 +70,7 @@ static bool collect_names(struct schema *schema, const struct bundle *bundle, st
                 name_of(schema, names, required->items[k]->text, required->items[k]->len);
             if (name == RULES_NONE) return false;
             names->list[name].required = true;
-            if (!(bundle->terms[i] & TERM_EXTRA)) names->list[name].declared = true;
+            names->list[name].groups |= group_of(bundle, i);
         }
     }
     return true;
@@ -128,30 +138,81 @@ static bool speaks_of_objects(const struct schema_part *part) {
     return part->present & keywords || (part->present >> KW_TYPE & 1 && part->types & TYPE_OBJECT);
 }
 
-static bool is_closed(const struct schema *schema, const struct bundle *bundle) {
-    bool object = false;
-    if (!schema->options.closed) return false;
-    for (uint32_t i = 0; i < bundle->n; i++) {
-        const struct schema_part *part = &schema->parts[term_part(bundle->terms[i])];
-        if (bundle->terms[i] & TERM_EXTRA) continue;
-        if (part->present >> KW_ADDITIONAL_PROPERTIES & 1) return false;
-        object |= speaks_of_objects(part);
-    }
-    return object;
-}
-
-/* A closed object's undeclared member must match a pattern that declares it. */
-static bool declared_by_pattern(const struct schema *schema, const struct bundle *bundle,
-                                const struct schema_keys *keys, uint32_t label) {
+/* How many names and patterns the groups declare. */
+static uint32_t count_declared(const struct schema *schema, const struct bundle *bundle,
+                               const struct names *names, uint64_t group) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < names->n; i++) n += (names->list[i].groups & group) != 0;
     for (uint32_t i = 0; i < bundle->n; i++) {
         const struct json *patterns =
             schema_get(schema, term_part(bundle->terms[i]), KW_PATTERN_PROPERTIES);
-        if (bundle->terms[i] & TERM_EXTRA) continue;
+        if (patterns && group_of(bundle, i) == group) n += patterns->len;
+    }
+    return n;
+}
+
+/* What a group says of members beyond those it declares. */
+struct openness {
+    bool object; /* it speaks of objects */
+    bool open, names;
+    uint32_t least;
+};
+
+static bool closes(const struct schema *schema, const struct bundle *bundle,
+                   const struct names *names, uint64_t group) {
+    struct openness is = {.object = false};
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        uint32_t part = term_part(bundle->terms[i]);
+        if (group_of(bundle, i) != group) continue;
+        const struct json *least = schema_get(schema, part, KW_MIN_PROPERTIES);
+        uint32_t count = least ? schema_count(least) : 0;
+        is.object |= speaks_of_objects(&schema->parts[part]);
+        is.open |= schema_get(schema, part, KW_ADDITIONAL_PROPERTIES) != NULL;
+        is.names |= schema_get(schema, part, KW_PROPERTY_NAMES) != NULL;
+        if (count > is.least) is.least = count;
+    }
+    if (is.open || !is.object) return false;
+    uint32_t declared = count_declared(schema, bundle, names, group);
+    /* Closed, it could not have the members it must have; or it only says how they are named. */
+    return is.least <= declared && !(is.names && declared == 0);
+}
+
+/* The groups that are closed. */
+static uint64_t closed_groups(const struct schema *schema, const struct bundle *bundle,
+                              const struct names *names) {
+    uint64_t closed = 0, seen = 0;
+    if (!schema->options.closed) return 0;
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        uint64_t group = group_of(bundle, i);
+        if (!group || seen & group) continue;
+        seen |= group;
+        if (closes(schema, bundle, names, group)) closed |= group;
+    }
+    return closed;
+}
+
+/* An undeclared member of a closed object must match a pattern that declares it, in every closed
+ * group. */
+static bool declared_by_pattern(const struct schema *schema, const struct bundle *bundle,
+                                const struct schema_keys *keys, uint32_t label, uint64_t closed) {
+    for (uint32_t i = 0; i < bundle->n && closed; i++) {
+        const struct json *patterns =
+            schema_get(schema, term_part(bundle->terms[i]), KW_PATTERN_PROPERTIES);
         for (uint32_t k = 0; patterns && k < patterns->len; k++)
             if (schema_keys_hold(keys, label, patterns->keys[k].text, patterns->keys[k].len))
-                return true;
+                closed &= ~group_of(bundle, i);
     }
-    return false;
+    return closed == 0;
+}
+
+/* Do all closed groups declare the name, outright or by a pattern? */
+static bool declared_by_all(const struct schema *schema, const struct bundle *bundle,
+                            const struct schema_keys *keys, const struct name *name,
+                            uint64_t closed) {
+    closed &= ~name->groups;
+    if (!closed || !keys->used) return closed == 0;
+    uint32_t label = language_label(&keys->language, name->text, name->len);
+    return label != LANGUAGE_INFINITE && declared_by_pattern(schema, bundle, keys, label, closed);
 }
 
 static bool same_label(uint32_t label, const void *user) {
@@ -162,13 +223,13 @@ enum { MAX_KINDS = 64 };
 
 /* Every label that keys can carry, with the node of its members. */
 static bool add_kinds(struct schema *schema, const struct bundle *bundle,
-                      const struct schema_keys *keys, bool closed, struct cell_object *object) {
+                      const struct schema_keys *keys, uint64_t closed, struct cell_object *object) {
     uint32_t kinds[MAX_KINDS * KIND_FIELDS], n = 0;
     for (uint32_t state = 0; state < keys->language.n_states; state++) {
         uint32_t label = keys->language.labels[state], i = 0;
         while (i < n && kinds[i * KIND_FIELDS + KIND_LABEL] != label) i++;
         if (i < n || (label & keys->names) != keys->names_wanted) continue;
-        if (closed && !declared_by_pattern(schema, bundle, keys, label)) continue;
+        if (!declared_by_pattern(schema, bundle, keys, label, closed)) continue;
         if (n == MAX_KINDS) return schema_fail(schema, RULES_TOO_LARGE);
         kinds[n * KIND_FIELDS + KIND_LABEL] = label;
         kinds[n * KIND_FIELDS + KIND_NODE] = member_node(schema, bundle, keys, NULL, label);
@@ -183,7 +244,7 @@ static bool add_kinds(struct schema *schema, const struct bundle *bundle,
 }
 
 static bool add_further(struct schema *schema, const struct bundle *bundle,
-                        struct schema_keys *keys, bool closed, struct cell_object *object) {
+                        struct schema_keys *keys, uint64_t closed, struct cell_object *object) {
     object->language = RULES_NONE;
     object->additional = RULES_NONE;
     if (keys->used) {
@@ -253,16 +314,16 @@ static bool add_key_lists(struct schema *schema, const struct names *names, cons
 static bool fill_object(struct schema *schema, const struct bundle *bundle, struct names *names,
                         struct schema_keys *keys, struct prop *props, uint32_t *kept,
                         struct cell_object *object) {
-    bool closed = is_closed(schema, bundle);
+    uint64_t closed = closed_groups(schema, bundle, names);
     uint32_t n = 0;
     object->min = schema_max_of(schema, bundle, KW_MIN_PROPERTIES);
     object->max = schema_min_of(schema, bundle, KW_MAX_PROPERTIES);
     for (uint32_t i = 0; i < names->n; i++) {
         const struct name *name = &names->list[i];
-        if (closed && !name->declared && !name->required) continue;
+        bool allowed = declared_by_all(schema, bundle, keys, name, closed);
+        if (!allowed && !name->required) continue;
         struct prop prop = {.required = name->required};
-        prop.node = closed && !name->declared ? schema_nothing(schema)
-                                              : property_node(schema, bundle, keys, name);
+        prop.node = allowed ? property_node(schema, bundle, keys, name) : schema_nothing(schema);
         if (prop.node == RULES_NONE || !add_key(schema, name, &prop)) return false;
         kept[n] = i;
         props[n++] = prop;

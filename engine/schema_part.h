@@ -229,6 +229,8 @@ bool schema_object(struct schema *schema, const struct bundle *bundle, struct ce
 bool schema_add_cell(struct schema *schema, struct alternatives *out, const struct cell *cell);
 bool schema_add_word(struct schema *schema, struct alternatives *out, const char *text,
                      size_t len);
+/* The value of a counting keyword; saturates. */
+uint32_t schema_count(const struct json *number);
 /* The largest (smallest) of a counting keyword over the bundle's parts; saturates. */
 uint32_t schema_max_of(const struct schema *schema, const struct bundle *bundle,
                        enum schema_keyword keyword);

@@ -40,8 +40,8 @@ static void merge_sort(const struct words *words, struct word *list, struct word
 
 uint32_t words_sort(struct words *words, uint32_t first) {
     uint32_t n = words->n - first, kept = 0;
-    struct word *list = words->list + first;
     if (n == 0) return 0;
+    struct word *list = words->list + first;
     struct word few[16], *spare = n / 2 <= 16 ? few : malloc(n / 2 * sizeof *spare);
     if (!spare) return 0;
     merge_sort(words, list, spare, n);

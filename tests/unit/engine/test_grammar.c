@@ -74,6 +74,8 @@ static const struct texts_case texts[] = {
      {"{\"a\":2}", "{\"z\":1,\"a\":1}", "{\"\\u0061\":2}", "{\"z\":1,\"z\":2}", "{\"z\":1,\"\\u007a\":2}"}},
     {"{\"type\":\"object\",\"properties\":{\"a\":{\"const\":1}},\"additionalProperties\":{\"type\":\"null\"}}", CLOSED,
      {"{\"a\":1,\"b\":null}", "{\"b\":null}"}, {"{\"b\":1}", "{\"a\":null}"}},
+    {"{\"type\":\"object\",\"minProperties\":1}", CLOSED, {"{\"a\":1}"}, {"{}"}},
+    {"{\"allOf\":[{\"type\":\"object\",\"properties\":{\"a\":{}}},{\"required\":[\"b\"]}],\"type\":\"object\"}", CLOSED, {"{\"a\":1,\"b\":1}", "{\"b\":1}"}, {"{\"a\":1}", "{\"b\":1,\"c\":1}"}},
     {"{\"type\":\"object\",\"required\":[\"x\"]}", CLOSED, {"{\"x\":[1]}"}, {"{}", "{\"x\":1,\"y\":1}"}},
     {"{\"type\":\"object\",\"required\":[\"x\"]}", OPEN, {"{\"x\":1}", "{\"x\":1,\"y\":1}"}, {"{}", "{\"y\":1}"}},
     {"{\"type\":\"object\"}", CLOSED, {"{}"}, {"{\"a\":1}"}},
