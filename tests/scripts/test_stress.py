@@ -5,7 +5,8 @@ PLM_STRESS_CLIENTS (16) clients for PLM_STRESS_SECONDS (20) send what CATALOGUE 
 and in batches, streamed, with progress, with deadlines; they cancel, half-close and go away at random.
 Every answer is compared with what the same request gave to a single client before: calls, content,
 reason, logprobs, token counts. The KV budget is small, so that the cache is evicted all the time; once
-it is full, private memory must not grow. PLM_STRESS_SEED repeats a run's choices.
+it is full, private memory must not grow. A second model, of random weights, is unloaded now and then.
+PLM_STRESS_SEED repeats a run's choices; PLM_STRESS_KV (64M) is the KV budget: less for a smaller model.
 """
 
 import collections
@@ -13,18 +14,20 @@ import json
 import os
 import random
 import sys
+import tempfile
 import threading
 import time
 import traceback
 
 import harness
+import random_model
 from harness import Client, Closed, Daemon, PATIENCE, check_error
 
 CLIENTS = int(os.environ.get("PLM_STRESS_CLIENTS", "16"))
 SECONDS = float(os.environ.get("PLM_STRESS_SECONDS", "20"))
 SEED = int(os.environ.get("PLM_STRESS_SEED", "1"))
 IN_FLIGHT = 4
-KV_BYTES = "64M"
+KV_BYTES = os.environ.get("PLM_STRESS_KV", "64M")
 GROWTH_KIB = 8192  # of RssAnon, second half over first
 NEVER = (-32603, 1005, 1006, 1007, 1014)
 
@@ -78,6 +81,8 @@ def generations():
         yield "complete", {"prompt": text, "max_tokens": 20, "seed": 9, "top_k": 40, "repeat_penalty": 1.2,
                            "stop": ["\n"]}
     yield "complete", {"prompt": [28, 339, 12] * 40, "max_tokens": 12, "temperature": 0, "echo": True}
+    yield "tool_call", {"prompt": "Light on!", "tools": MANY, "max_tokens": 64, "temperature": 1, "model": "noise"}
+    yield "complete", {"prompt": "Once upon a time", "max_tokens": 30, "temperature": 1, "model": "noise"}
 
 
 def others():
@@ -87,6 +92,9 @@ def others():
     yield "detokenize", {"tokens": list(range(1000, 1500))}
     yield "count", {"messages": user("Hi", SYSTEM), "tools": MANY}
     yield "render", {"messages": user("Hi"), "tools": WEATHER}
+    yield "schema.check", {"schema": SCHEMA, "instance": '{"name": "x", "age": 3}'}
+    yield "schema.check", {"tools": MANY, "instance": "{}"}
+    yield "tokenize", {"text": "words", "model": "noise"}
     yield "tool_call", {"prompt": "x", "tools": [tool("f", "", x={"type": "string", "pattern": "("})]}
     yield "tool_call", {"prompt": "x", "tools": [tool("f", "", ["x"], x={"not": {}})]}
     yield "tool_call", {"prompt": "x", "tools": [{"name": "f", "parameters": {"type": "nothing"}}]}
@@ -98,6 +106,7 @@ def others():
 CATALOGUE = [(method, {"seed": 1, **params}) for method, params in generations()]
 N_GENERATIONS = len(CATALOGUE)
 CATALOGUE += others()
+ASIDE = ["health", "stats", "metrics", "hello", "cache.stats", "model.list", "rpc.discover", "model.unload"]
 
 
 # ---- what is answered ----
@@ -175,10 +184,14 @@ class Session:
         elif dice < 0.75:
             self.client.send([self.make() for _ in range(self.chance.randrange(1, IN_FLIGHT + 1))])
         elif dice < 0.85:
-            self.client.request("health", id=(id := self.new_id()))
-            self.pending[id] = Expected(None, None)
+            self.ask(self.chance.choice(ASIDE))
         elif self.pending:
             self.cancel(self.chance.choice(list(self.pending)))
+
+    def ask(self, method):
+        """Something whose answer is not compared."""
+        id = self.client.request(method, {"model": "noise"} if method == "model.unload" else None, id=self.new_id())
+        self.pending[id] = Expected(None, {"method": method})
 
     def cancel(self, target):
         self.pending[target].cancelled = True
@@ -187,7 +200,7 @@ class Session:
             return
         id = self.client.request("cancel", {"id": target}, id=self.new_id())
         self.cancels[id] = target
-        self.pending[id] = Expected(None, None)
+        self.pending[id] = Expected(None, {"method": "cancel"})
 
     # -- receiving --
 
@@ -218,15 +231,24 @@ class Session:
         if expected is None:
             raise Failure(f"not asked, or answered before: {str(message)[:300]}")
         if message["id"] in self.cancels:
-            self.confirm(message)
+            self.confirm(expected, message)
         elif expected.kind is None:
-            if message["result"].get("status", "ok") != "ok":
-                raise Failure(f"health: {message}")
+            self.aside(expected, message)
         else:
             self.judge(expected, message)
 
-    def confirm(self, message):
+    def aside(self, expected, message):
+        refused = message.get("error", {}).get("code")
+        self.tally[expected.params["method"]] += not refused
+        busy = refused in (1001, 1005, 1010) and expected.params["method"] == "model.unload"
+        if refused and not busy or message.get("result", {}).get("status", "ok") not in ("ok", "loading"):
+            raise Failure(f"{expected.params}: {message}")
+
+    def confirm(self, expected, message):
         target = self.pending.get(self.cancels[message["id"]])
+        if expected.cancelled and "error" in message:  # it waited for a line being parsed, and was cancelled
+            check_error(message["error"], 1010)
+            return
         if target and message["result"]["cancelled"]:
             target.confirmed = True
 
@@ -345,8 +367,10 @@ def check_growth(sizes):
         assert max(second) <= max(first) + GROWTH_KIB, (max(first), max(second))
 
 
-def run():
-    with Daemon("--kv-bytes", KV_BYTES) as daemon:
+def run(folder):
+    noise = os.path.join(folder, "noise.gguf")
+    random_model.write(harness.MODEL, noise, seed=2)
+    with Daemon("--kv-bytes", KV_BYTES, "--model", f"noise={noise}") as daemon:
         with daemon.client(120) as client:
             begin = time.monotonic()
             baseline = measure(client)
@@ -374,7 +398,8 @@ def main():
             return
     begin = time.monotonic()
     try:
-        run()
+        with tempfile.TemporaryDirectory() as folder:
+            run(folder)
     except Exception:  # noqa: any failure is a failed test
         traceback.print_exc()
         print(f"FAILED stress ({time.monotonic() - begin:.1f} s)\n0 passed, 1 failed")
