@@ -40,7 +40,9 @@ CLIENT  := $(BUILD)/libplm.a
 
 PROGRAMS := $(BUILD)/plmd $(BUILD)/plmctl $(BUILD)/plm-bench $(BUILD)/plm-eval
 
-all: $(PROGRAMS)
+RPC_PAGE := $(BUILD)/plm-rpc.7
+
+all: $(PROGRAMS) $(RPC_PAGE)
 
 # The specification must not be vectorised behind its back: gcc 12 -O3 miscompiles such loops.
 $(BUILD)/kernels/scalar/%.o: CFLAGS += -fno-tree-vectorize -fno-tree-slp-vectorize
@@ -57,6 +59,10 @@ $(BUILD)/proto/methods.gen.o: $(BUILD)/proto/methods.gen.c
 $(BUILD)/proto/methods.gen.c: $(wildcard proto/methods/*.json) tools/embed-methods
 	@mkdir -p $(@D)
 	tools/embed-methods proto/methods/*.json >$@.tmp && mv $@.tmp $@
+
+$(RPC_PAGE): $(wildcard proto/methods/*.json) tools/make-man VERSION
+	@mkdir -p $(@D)
+	@tools/make-man proto/methods $(VERSION) >$@.tmp && mv $@.tmp $@
 
 $(BASE): $(BASE_O)
 $(KERNELS): $(KERNELS_O)
@@ -142,13 +148,19 @@ fuzz:
 $(BUILD)/tests/fuzz/%: $(BUILD)/tests/fuzz/%.o $(ENGINE) $(KERNELS) $(PROTO) $(BASE)
 	$(CC) $(LDFLAGS) -fsanitize=fuzzer $^ -ljansson -lm -o $@
 
+MAN := $(PREFIX)/share/man
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/doc/plm
 	install -m 755 $(BUILD)/plmd $(BUILD)/plmctl $(DESTDIR)$(PREFIX)/bin/
 	strip $(DESTDIR)$(PREFIX)/bin/plmd $(DESTDIR)$(PREFIX)/bin/plmctl
+	install -d $(addprefix $(DESTDIR)$(MAN)/,man1 man7 man8)
+	install -m 644 docs/plmctl.1 $(DESTDIR)$(MAN)/man1/
+	install -m 644 $(RPC_PAGE) $(DESTDIR)$(MAN)/man7/
+	install -m 644 docs/plmd.8 $(DESTDIR)$(MAN)/man8/
 	install -m 644 README.md LICENSE packaging/plmd.conf.example $(DESTDIR)$(PREFIX)/share/doc/plm/
 uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/bin/plmd $(DESTDIR)$(PREFIX)/bin/plmctl
+	rm -f $(addprefix $(DESTDIR)$(MAN)/,man1/plmctl.1 man7/plm-rpc.7 man8/plmd.8)
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/plm
 
 format:
