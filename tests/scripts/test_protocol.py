@@ -16,7 +16,7 @@ Transport and framing
   Two in flight with one id: -32600                  w.same_id_in_flight
   params named; arrays get -32602; unknown members too, but _meta   w.unknown_method_and_params p.unknown_params
   messages, tools and parts may carry other members  c.other_members_are_ignored
-  Where it is silent, JSON-RPC 2.0 decides           p.json_rpc_examples
+  Where it is silent, JSON-RPC 2.0 decides           test_jsonrpc_spec.py
   Batch of 1-64, one array; empty: -32600; members concurrent   w.batches w.batch_members_run_concurrently
   Not JSON, bad UTF-8, NUL, duplicate keys, depth 64: -32700   w.not_json w.bad_bytes w.nesting p.duplicate_keys
   Exactly one response                               s w.exactly_one_response_each l.drain*
@@ -153,43 +153,6 @@ def raw_newline():
 
 
 @test
-def json_rpc_examples():
-    """The specification's own examples, section 7; `subtract` and the like are not served, positional params refused."""
-    def code(answer):
-        check_error(answer["error"])
-        return answer["id"], answer["error"]["code"]
-    with client() as c:
-        for line, expected in (
-                ('{"jsonrpc": "2.0", "method": "subtract", "params": {"subtrahend": 23, "minuend": 42}, "id": 3}',
-                 (3, -32601)),
-                ('{"jsonrpc": "2.0", "method": "health", "params": [42, 23], "id": 1}', (1, -32602)),
-                ('{"jsonrpc": "2.0", "method": "foobar", "id": "1"}', ("1", -32601)),
-                ('{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]', (None, -32700)),
-                ('{"jsonrpc": "2.0", "method": 1, "params": "bar"}', (None, -32600)),
-                ('[{"jsonrpc": "2.0", "method": "sum", "params": [1,2,4], "id": "1"},{"jsonrpc": "2.0", "method"]',
-                 (None, -32700)),
-                ("[]", (None, -32600))):
-            c.send_raw(line + "\n")
-            answer = c.receive()
-            assert answer["jsonrpc"] == "2.0" and code(answer) == expected, (line, answer)
-        for line, expected in (("[1]", [(None, -32600)]), ("[1,2,3]", [(None, -32600)] * 3)):
-            c.send_raw(line + "\n")
-            assert [code(a) for a in c.receive()] == expected
-        c.send_raw('{"jsonrpc": "2.0", "method": "update", "params": [1,2,3,4,5]}\n'
-                   '{"jsonrpc": "2.0", "method": "foobar"}\n')
-        c.send([{"jsonrpc": "2.0", "method": "notify_sum", "params": [1, 2, 4]},
-                {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]}])
-        c.silent()
-        c.send([{"jsonrpc": "2.0", "method": "health", "id": "1"},
-                {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]}, {"foo": "boo"},
-                {"jsonrpc": "2.0", "method": "foo.get", "params": {"name": "myself"}, "id": "5"},
-                {"jsonrpc": "2.0", "method": "health", "params": {}, "id": "9"}])
-        by_id = {a["id"]: a for a in c.receive()}
-        assert set(by_id) == {"1", "5", "9", None} and "result" in by_id["1"] and "result" in by_id["9"]
-        assert code(by_id["5"])[1] == -32601 and code(by_id[None])[1] == -32600
-
-
-@test
 def duplicate_keys():
     with client() as c:
         for line in ('{"jsonrpc":"2.0","id":1,"id":1,"method":"health"}',
@@ -295,7 +258,7 @@ def no_bare_numbers():
                                ("detokenize", {"tokens": [1] * 410 + [-1]}),
                                ("tool_call", {"prompt": "x", "tools": [
                                    {"name": "f", "parameters": {"properties": {"418": {"type": 3}}}}]})):
-            c.error(method, params)  # check_error looks at the message
+            c.error(method, params)  # contract.py looks at the message
 
 
 @test
