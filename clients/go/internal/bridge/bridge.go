@@ -104,10 +104,14 @@ func (b *Bridge) logf(format string, args ...any) {
 }
 
 // logResult writes a request's line: what was prefilled is what the daemon's cache did not have.
-func (b *Bridge) logResult(r *http.Request, result *plm.Result) {
+func (b *Bridge) logResult(r *http.Request, result *plm.Result, streamed bool) {
 	u := result.Usage
-	b.logf("%s %s: 200 %s, %d prompt tokens, %d of them prefilled, %d generated, %d calls, %.0f ms", r.Method, r.URL.Path,
-		result.FinishReason, u.PromptTokens, u.PromptTokens-u.CachedTokens, u.CompletionTokens, len(result.Calls),
+	how := ""
+	if streamed {
+		how = "streamed, "
+	}
+	b.logf("%s %s: 200 %s, %s%d prompt tokens, %d of them prefilled, %d generated, %d calls, %.0f ms", r.Method, r.URL.Path,
+		result.FinishReason, how, u.PromptTokens, u.PromptTokens-u.CachedTokens, u.CompletionTokens, len(result.Calls),
 		result.Timing.TotalMS)
 }
 

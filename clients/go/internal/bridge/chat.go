@@ -128,7 +128,7 @@ func (b *Bridge) chat(w http.ResponseWriter, r *http.Request) {
 		b.fail(w, r, err)
 		return
 	}
-	b.logResult(r, result)
+	b.logResult(r, result, false)
 	out.Choices = []outChoice{b.wholeChoice(r.Context(), result)}
 	out.Usage, out.Daemon = usageOf(result.Usage), aboutOf(result)
 	reply(w, http.StatusOK, out)
@@ -193,7 +193,7 @@ func (b *Bridge) streamChat(w http.ResponseWriter, r *http.Request, body *chatBo
 		b.abort(w, r, events, err)
 		return
 	}
-	b.logResult(r, result)
+	b.logResult(r, result, true)
 	if err := say(text.Rest(result.Text())); err != nil {
 		return // the client has left
 	}

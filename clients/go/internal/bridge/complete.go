@@ -98,7 +98,7 @@ func (b *Bridge) complete(w http.ResponseWriter, r *http.Request) {
 		b.fail(w, r, err)
 		return
 	}
-	b.logResult(r, result)
+	b.logResult(r, result, false)
 	out.Choices = []outText{{result.Text(), 0, b.plainLogprobs(r.Context(), result.Logprobs), &result.FinishReason}}
 	out.Usage, out.Daemon = usageOf(result.Usage), aboutOf(result)
 	reply(w, http.StatusOK, out)
@@ -128,7 +128,7 @@ func (b *Bridge) streamCompletion(w http.ResponseWriter, r *http.Request, body *
 		b.abort(w, r, events, err)
 		return
 	}
-	b.logResult(r, result)
+	b.logResult(r, result, true)
 	if say(text.Rest(result.Text())) != nil {
 		return // the client has left
 	}
