@@ -25,6 +25,7 @@ Transport and framing
   Half-close: what is in flight is answered          w.half_close*
   A peer that is gone cancels                        w.gone_peer_cancels
   hello, health, ... never wait behind a generation  p.never_wait y
+  (fair between connections)                         p.fair_between_connections, test_schedule.c
 Errors
   {code, message, data?}; message begins with the name; no bare number 300-599   p.no_bare_numbers, every error here
   -32700 w.not_json  -32600 w.version_is_required  -32601 w.unknown_method_and_params  -32602 p.unknown_params
@@ -240,6 +241,23 @@ def never_wait():
         busy.request("cancel", {"id": 63}, id="c")
         seen = {busy.receive()["id"], busy.receive()["id"]}
         assert seen == {"c", 63} and time.monotonic() - begin < 1 * PATIENCE, seen
+    DAEMON.idle(20)
+
+
+@test
+def fair_between_connections():
+    """One with 40 requests queued doesn't keep another's one waiting for all of them."""
+    with client() as many, client() as one:
+        for i in range(40):
+            many.request("complete", {**long_generation(120, 2000), "prompt": f"{i} " + prompt(120, 2000)}, id=i)
+        many.request("health", id="h")
+        assert many.receive()["id"] == "h"
+        one.call("complete", {"prompt": prompt(3), "max_tokens": 3})
+        many.request("stats", id="s")
+        answered = 0
+        while many.receive()["id"] != "s":
+            answered += 1
+        assert answered < 16, answered
     DAEMON.idle(20)
 
 
