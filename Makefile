@@ -163,6 +163,17 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(MAN)/,man1/plmctl.1 man7/plm-rpc.7 man8/plmd.8)
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/plm
 
+# ---- Go: the client, the bridge; only where go is installed ------------------------------------------
+GO := $(shell command -v go 2>/dev/null)
+go: bridge
+	$(if $(GO),@cd clients/go && go vet ./...,)
+go-test: bridge
+	$(if $(GO),@cd clients/go && go vet ./... && GOARCH=386 go vet ./... && go test ./...,)
+bridge:
+	$(if $(GO),@mkdir -p $(BUILD) && cd clients/go && CGO_ENABLED=0 go build -trimpath \
+	    -ldflags "-s -w -X main.version=$(VERSION)" -o $(abspath $(BUILD))/plm-bridge ./cmd/plm-bridge, \
+	    @echo "SKIP: plm-bridge needs Go 1.25 or newer")
+
 format:
 	clang-format -i $$(git ls-files '*.c' '*.h')
 check-layers:
@@ -175,10 +186,11 @@ help:
 	@echo "make test       install what is missing, build, run every test"
 	@echo "make debug | asan | tsan | asan-test | fuzz    other builds, below $(BUILD)/"
 	@echo "make install PREFIX=/usr/local DESTDIR=    install | uninstall"
+	@echo "make go | go-test | bridge    the Go client, its tests, plm-bridge (where go is installed)"
 	@echo "make bench | format | check-layers | clean"
 
 .PHONY: all unit deps model demo test debug asan asan-test tsan bench fuzz install uninstall format \
-        check-layers clean help
+        check-layers clean help go go-test bridge
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' -not -path '$(BUILD)/debug/*' -not -path '$(BUILD)/asan/*' \
     -not -path '$(BUILD)/tsan/*' -not -path '$(BUILD)/fuzz/*' 2>/dev/null)
