@@ -1,6 +1,6 @@
-/* Whatever company a generation has, it answers as it does alone: submitted together in any order, others cancelled at
- * random steps, with so little KV memory that the cache is evicted all the time, with one thread or two. And groups
- * take turns. */
+/* Whatever company a generation has, it answers as it does alone: submitted together in any order,
+ * others cancelled at random steps, with so little KV memory that the cache is evicted all the
+ * time, with one thread or two. And groups take turns. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -30,22 +30,24 @@ static unsigned below(unsigned *state, unsigned n) {
 static void sample(struct request *request, unsigned i) {
     static const struct logit_bias bias = {.token = 261, .bias = 1.5f};
     struct sampling *s = &request->spec.sampling;
-    *s = (struct sampling){.temperature = i % 2 ? 1 : 0, .top_p = 1, .typical_p = 1, .repeat_penalty = 1};
+    *s = (struct sampling){
+        .temperature = i % 2 ? 1 : 0, .top_p = 1, .typical_p = 1, .repeat_penalty = 1};
     s->seed = i;
     if (i % 5 == 1) s->top_k = 20, s->repeat_penalty = 1.3f;
     if (i % 7 == 1) s->bias = &bias, s->n_bias = 1;
     if (i % 3 == 1) s->want_logprobs = true, s->logprobs = 2;
 }
 
-static const char object_schema[] =
-    "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"integer\"},\"b\":{\"type\":\"string\",\"maxLength\":5}},"
-    "\"required\":[\"a\",\"b\"]}";
+static const char object_schema[] = "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":"
+                                    "\"integer\"},\"b\":{\"type\":\"string\",\"maxLength\":5}},"
+                                    "\"required\":[\"a\",\"b\"]}";
 
 /* For the tiny model: texts of 1 to 50 tokens that begin alike, free or under a grammar. */
 static void tiny_request(struct request *request, unsigned i) {
     static const char beginning[] = "abcdeabcaabbccddeeabcdeabcdabcababacada";
     *request = (struct request){0};
-    snprintf(request->prompt, sizeof request->prompt, "%.*s%u", (int)(i * 7 % 38), beginning, i % 11);
+    snprintf(request->prompt, sizeof request->prompt, "%.*s%u", (int)(i * 7 % 38), beginning,
+             i % 11);
     struct generation_spec *spec = &request->spec;
     *spec = (struct generation_spec){.source = PROMPT_TEXT, .text = text_of(request->prompt)};
     spec->format = i % 4 == 3 ? FORMAT_JSON_SCHEMA : FORMAT_TEXT;
@@ -62,16 +64,20 @@ static void tiny_request(struct request *request, unsigned i) {
 /* For the real one: two tools, several questions. */
 static void real_request(struct request *request, unsigned i) {
     static struct tool tools[2];
-    static const char *const questions[] = {"What is the weather in Oslo?", "Delete 12 files.", "Hello!"};
-    tools[0] = (struct tool){text_of("get_weather"), text_of("The weather of a city"),
-                             text_of("{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},"
-                                     "\"required\":[\"city\"]}")};
-    tools[1] = (struct tool){text_of("remove"), text_of("Removes files"),
-                             text_of("{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}}}")};
+    static const char *const questions[] = {"What is the weather in Oslo?", "Delete 12 files.",
+                                            "Hello!"};
+    tools[0] = (struct tool){
+        text_of("get_weather"), text_of("The weather of a city"),
+        text_of("{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}},"
+                "\"required\":[\"city\"]}")};
+    tools[1] = (struct tool){
+        text_of("remove"), text_of("Removes files"),
+        text_of("{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}}}")};
     *request = (struct request){.part = {text_of(questions[i % 3]), false}};
     request->message = (struct message){.role = ROLE_USER, .parts = &request->part, .n_parts = 1};
     struct generation_spec *spec = &request->spec;
-    *spec = (struct generation_spec){.source = PROMPT_MESSAGES, .messages = &request->message, .n_messages = 1};
+    *spec = (struct generation_spec){
+        .source = PROMPT_MESSAGES, .messages = &request->message, .n_messages = 1};
     spec->tools = tools;
     spec->n_tools = 1 + i % 2;
     spec->choice = i % 3 == 2 ? CHOICE_AUTO : CHOICE_REQUIRED;
@@ -116,8 +122,9 @@ static void prepare(struct run *run, struct engine *engine, const struct request
 
 /* What must be the same in any company, as text. */
 static void describe(struct buf *out, const struct generation_result *r) {
-    buf_printf(out, "finish %d, %" PRIu64 " + %" PRIu64 " (%" PRIu64 " forced) tokens, %" PRIu64 " steps:", r->finish,
-               r->prompt_tokens, r->completion_tokens, r->forced_tokens, r->steps);
+    buf_printf(
+        out, "finish %d, %" PRIu64 " + %" PRIu64 " (%" PRIu64 " forced) tokens, %" PRIu64 " steps:",
+        r->finish, r->prompt_tokens, r->completion_tokens, r->forced_tokens, r->steps);
     if (r->content.bytes) buf_add(out, r->content.bytes, r->content.len);
     for (size_t i = 0; i < r->n_calls; i++) {
         buf_printf(out, " call %.*s ", (int)r->calls[i].name.len, r->calls[i].name.bytes);
@@ -138,7 +145,8 @@ static bool conclude(struct run *run, struct buf *out) {
         describe(out, result);
         if (run->request->spec.stream && !run->request->spec.n_tools)
             ck_assert(run->streamed.len == result->content.len &&
-                      (!result->content.len || !memcmp(run->streamed.bytes, result->content.bytes, result->content.len)));
+                      (!result->content.len ||
+                       !memcmp(run->streamed.bytes, result->content.bytes, result->content.len)));
     } else {
         ck_assert_msg(error.code == ERROR_CANCELLED, "%d %s", error.code, error.message);
     }
@@ -152,13 +160,16 @@ static struct buf alone(struct engine *engine, const struct request *request) {
     struct run run;
     prepare(&run, engine, request);
     engine_submit(engine, run.generation);
-    while (engine_step(engine)) {}
+    while (engine_step(engine)) {
+    }
     ck_assert(conclude(&run, &out));
     return out;
 }
 
-/* All of them in a random order, a few at once at first, others on the way; each is cancelled with this chance. */
-static void together(struct engine *engine, struct run *runs, size_t n, unsigned *random, unsigned cancel_percent) {
+/* All of them in a random order, a few at once at first, others on the way; each is cancelled with
+ * this chance. */
+static void together(struct engine *engine, struct run *runs, size_t n, unsigned *random,
+                     unsigned cancel_percent) {
     struct run *order[MAX_REQUESTS];
     for (size_t i = 0; i < n; i++) order[i] = &runs[i];
     for (size_t i = n; i > 1; i--) {
@@ -168,18 +179,23 @@ static void together(struct engine *engine, struct run *runs, size_t n, unsigned
         order[j] = swapped;
     }
     for (size_t sent = 0, more = 1; sent < n || more;) {
-        for (unsigned burst = below(random, 8); burst && sent < n; burst--) engine_submit(engine, order[sent++]->generation);
+        for (unsigned burst = below(random, 8); burst && sent < n; burst--)
+            engine_submit(engine, order[sent++]->generation);
         if (sent && below(random, 100) < cancel_percent)
             generation_cancel(order[below(random, (unsigned)sent)]->generation, CANCEL_CLIENT);
         more = engine_step(engine);
     }
 }
 
-static struct engine *open_engine(const char *path, unsigned threads, uint64_t kv_bytes, unsigned max_active,
-                                  unsigned batch_rows, uint32_t n_ctx) {
+static struct engine *open_engine(const char *path, unsigned threads, uint64_t kv_bytes,
+                                  unsigned max_active, unsigned batch_rows, uint32_t n_ctx) {
     struct error error = {0};
-    struct engine_settings settings = {.model_path = path, .threads = threads, .kv_bytes = kv_bytes, .n_ctx = n_ctx,
-                                       .max_active = max_active, .batch_rows = batch_rows};
+    struct engine_settings settings = {.model_path = path,
+                                       .threads = threads,
+                                       .kv_bytes = kv_bytes,
+                                       .n_ctx = n_ctx,
+                                       .max_active = max_active,
+                                       .batch_rows = batch_rows};
     struct engine *engine = engine_new(&settings, &error);
     ck_assert_msg(engine != NULL, "%s", error.message);
     return engine;
@@ -187,9 +203,10 @@ static struct engine *open_engine(const char *path, unsigned threads, uint64_t k
 
 typedef void make_request(struct request *request, unsigned i);
 
-/* The property on one engine: `rounds` times everything together against what each gave alone elsewhere. */
-static void check_rounds(struct engine *engine, struct engine *reference, make_request *make, size_t n, unsigned rounds,
-                         unsigned seed) {
+/* The property on one engine: `rounds` times everything together against what each gave alone
+ * elsewhere. */
+static void check_rounds(struct engine *engine, struct engine *reference, make_request *make,
+                         size_t n, unsigned rounds, unsigned seed) {
     static struct request requests[MAX_REQUESTS];
     struct run runs[MAX_REQUESTS];
     struct buf expected[MAX_REQUESTS];
@@ -214,7 +231,8 @@ static void check_rounds(struct engine *engine, struct engine *reference, make_r
     for (size_t i = 0; i < n; i++) buf_free(&expected[i]);
 }
 
-/* ---- on the tiny model ------------------------------------------------------------------------ */
+/* ---- on the tiny model ------------------------------------------------------------------------
+ */
 
 static char tiny_path[] = "/tmp/plm-schedule-XXXXXX";
 
@@ -236,11 +254,13 @@ static void remove_tiny(void) {
 START_TEST(in_any_company) {
     static const struct {
         unsigned threads, blocks, max_active, batch_rows;
-    } settings[] = {{1, 5, 4, 8}, {2, 7, 16, 64}, {1, 12, 16, 512}, {2, 40, 3, 24}, {1, 400, 16, 33}};
+    } settings[] = {
+        {1, 5, 4, 8}, {2, 7, 16, 64}, {1, 12, 16, 512}, {2, 40, 3, 24}, {1, 400, 16, 33}};
     enum { BLOCK_BYTES = LAYERS * HEADS_KV * 2 * KV_TILE * HEAD_DIM * 2 };
     struct engine *reference = open_engine(tiny_path, 1, 0, 1, 0, TINY_CONTEXT);
-    struct engine *engine = open_engine(tiny_path, settings[_i].threads, settings[_i].blocks * BLOCK_BYTES,
-                                        settings[_i].max_active, settings[_i].batch_rows, TINY_CONTEXT);
+    struct engine *engine =
+        open_engine(tiny_path, settings[_i].threads, settings[_i].blocks * BLOCK_BYTES,
+                    settings[_i].max_active, settings[_i].batch_rows, TINY_CONTEXT);
     ck_assert_uint_eq(engine->kv.max_blocks, settings[_i].blocks);
     ck_assert_uint_eq(engine_info(engine)->n_ctx, TINY_CONTEXT);
     check_rounds(engine, reference, tiny_request, 60, 12, (unsigned)_i + 1);
@@ -252,7 +272,8 @@ START_TEST(in_any_company) {
 }
 END_TEST
 
-/* One group's many don't keep another's one waiting: it is active within a step, and takes its share of the prefill. */
+/* One group's many don't keep another's one waiting: it is active within a step, and takes its
+ * share of the prefill. */
 START_TEST(groups_take_turns) {
     struct engine *engine = open_engine(tiny_path, 1, 0, 4, 0, TINY_CONTEXT);
     static struct request requests[42];
@@ -274,7 +295,8 @@ START_TEST(groups_take_turns) {
     unsigned finished = 0;
     for (unsigned i = 0; i < 40; i++) finished += runs[i].done;
     ck_assert_uint_le(finished, 4);
-    while (engine_step(engine)) {}
+    while (engine_step(engine)) {
+    }
     for (unsigned i = 0; i < 42; i++) {
         struct buf ignored = {0};
         ck_assert(conclude(&runs[i], &ignored));
@@ -297,7 +319,8 @@ START_TEST(interactive_before_batch) {
     }
     while (!runs[2].done) ck_assert(engine_step(engine));
     ck_assert(!runs[0].done && !runs[1].done);
-    while (engine_step(engine)) {}
+    while (engine_step(engine)) {
+    }
     for (unsigned i = 0; i < 3; i++) {
         struct buf ignored = {0};
         conclude(&runs[i], &ignored);
@@ -307,7 +330,8 @@ START_TEST(interactive_before_batch) {
 }
 END_TEST
 
-/* ---- on the real one ---------------------------------------------------------------------------- */
+/* ---- on the real one ----------------------------------------------------------------------------
+ */
 
 START_TEST(real_model) {
     if (!present(model_file())) return;
