@@ -13,7 +13,9 @@ SAN      ?=
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 CFLAGS += -std=gnu11 $(OPT) $(WARN) $(SAN) -fno-math-errno -ffp-contract=off -D_GNU_SOURCE -I. -I$(BUILD) -pthread
-LDFLAGS += $(SAN) -pthread
+# Small programs: what is not used is left out, and nobody unwinds C without debug information.
+CFLAGS  += -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
+LDFLAGS += $(SAN) -pthread -Wl,--gc-sections
 VERSION := $(shell cat VERSION)
 
 ISA := $(shell uname -m)
@@ -48,6 +50,10 @@ all: $(PROGRAMS) $(RPC_PAGE)
 $(BUILD)/kernels/scalar/%.o: CFLAGS += -fno-tree-vectorize -fno-tree-slp-vectorize
 $(BUILD)/kernels/avx2/%.o:   CFLAGS += -O3 -mavx2 -mfma -mf16c
 $(BUILD)/kernels/avx512/%.o: CFLAGS += -O3 -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
+
+# What runs once a request or less is small rather than fast; in the usual build only.
+SMALL := $(wildcard daemon/*.c proto/*.c $(patsubst %,engine/%*.c,schema check_schema validate regex gguf model chat))
+$(call objects,$(SMALL)): CFLAGS += $(if $(findstring -O2,$(OPT)),-Os)
 
 $(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)

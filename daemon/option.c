@@ -126,10 +126,14 @@ static const char *text_of(const struct option *option, const struct options *op
     return text;
 }
 
+static bool is_switch(const struct option *option) {
+    return option->kind == OPTION_SWITCH || option->kind == OPTION_COMMAND;
+}
+
 static uint64_t number_of(const struct option *option, const struct options *options) {
     const void *value = value_of(option, options);
     if (option->kind == OPTION_BYTES) return *(const uint64_t *)value;
-    if (option->kind == OPTION_SWITCH) return *(const bool *)value;
+    if (is_switch(option)) return *(const bool *)value;
     return *(const unsigned *)value;
 }
 
@@ -137,7 +141,7 @@ static void set_number(const struct option *option, struct options *options, uin
     void *value = place(option, options);
     if (option->kind == OPTION_BYTES)
         *(uint64_t *)value = number;
-    else if (option->kind == OPTION_SWITCH || option->kind == OPTION_COMMAND)
+    else if (is_switch(option))
         *(bool *)value = number != 0;
     else
         *(unsigned *)value = (unsigned)number;
