@@ -23,22 +23,37 @@ void machine_free(struct machine *machine) {
     *machine = (struct machine){0};
 }
 
+/* Of all keys up to this one, in whatever order they came. */
+static uint64_t seen_hash(const struct frame *seen) {
+    return (uint64_t)seen->cell << 32 | seen->index;
+}
+
 static uint64_t frame_hash(const struct machine *machine, const struct frame *frame) {
     uint64_t hash = hash_mix(machine->frames[frame->parent].hash, frame->cell);
     hash = hash_mix(hash, (uint64_t)frame->index << 32 | frame->count);
     hash = hash_mix(hash, frame->members);
-    return hash_mix(hash, (frame->seen ? machine->frames[frame->seen].hash : 0) + frame->kind);
+    return hash_mix(hash, (frame->seen ? seen_hash(&machine->frames[frame->seen]) : 0) + frame->kind);
 }
 
 uint32_t machine_new_frame(struct machine *machine, struct frame frame) {
-    if (machine->n >= (1u << 24) || !vector_reserve((void **)&machine->frames, &machine->cap,
-                                                    machine->n + 1, sizeof *machine->frames)) {
+    if (machine->n >= (1u << 24) ||
+        !vector_reserve((void **)&machine->frames, &machine->cap, machine->n + 1,
+                        sizeof *machine->frames)) {
         machine->failed = true;
         return 0;
     }
     if (frame.kind != FRAME_SEEN) frame.hash = frame_hash(machine, &frame);
     machine->frames[machine->n] = frame;
     return machine->n++;
+}
+
+uint32_t machine_add_seen(struct machine *machine, uint32_t before, uint64_t key) {
+    uint64_t all = hash_mix(key, 13) + (before ? seen_hash(&machine->frames[before]) : 0);
+    return machine_new_frame(machine, (struct frame){.parent = before,
+                                                     .hash = key,
+                                                     .cell = (uint32_t)(all >> 32),
+                                                     .index = (uint32_t)all,
+                                                     .kind = FRAME_SEEN});
 }
 
 static uint32_t mark(const struct machine *machine, uint32_t *moved, uint32_t index) {

@@ -54,9 +54,9 @@ struct thread {
 enum frame_kind { FRAME_ROOT, FRAME_CALLS, FRAME_ARRAY, FRAME_OBJECT, FRAME_SEEN };
 
 struct frame {
-    uint64_t hash;   /* of this frame and all below: equal states have equal hashes */
+    uint64_t hash;   /* of this frame and all below: equal states have equal hashes; seen: of the key */
     uint32_t parent; /* seen: the key before */
-    uint32_t cell;
+    uint32_t cell;   /* seen: with index, a hash of the whole list */
     uint32_t index;  /* object: the next property; array, calls: how many were begun */
     uint32_t seen;   /* object: keys of further members, a list of FRAME_SEEN; 0: none */
     uint32_t count;  /* object: further members */
@@ -106,6 +106,8 @@ enum quoted_event machine_spell(const struct language *language, struct thread *
 
 /* ---- machine_object.c ---- */
 uint32_t machine_new_frame(struct machine *machine, struct frame frame); /* 0: no memory */
+/* The list `before` with one key more, given by its hash. */
+uint32_t machine_add_seen(struct machine *machine, uint32_t before, uint64_t key);
 bool machine_value_done(const struct machine *machine, struct thread *thread);
 bool machine_open_object(struct machine *machine, struct thread *thread, uint32_t cell);
 bool machine_object(struct machine *machine, struct thread *thread, unsigned char byte);

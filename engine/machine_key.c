@@ -108,8 +108,7 @@ static bool key_done(struct machine *machine, struct thread *thread) {
         if (!language->wanted[thread->state]) return false;
         node = rules_kind(machine->rules, object, language->labels[thread->state]);
     }
-    struct frame seen = {.parent = frame->seen, .hash = thread->hash, .kind = FRAME_SEEN};
-    uint32_t made = machine_new_frame(machine, seen);
+    uint32_t made = machine_add_seen(machine, frame->seen, thread->hash);
     return made && machine_key_done(machine, thread, index, node, made);
 }
 

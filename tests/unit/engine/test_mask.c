@@ -201,6 +201,26 @@ START_TEST(calls_and_free_text) {
 }
 END_TEST
 
+/* Matchers of one grammar share masks, but only where the same keys were used. */
+START_TEST(seen_keys_count) {
+    static const char *const starts[] = {"{\"a\":1,\"z\":1,\"", "{\"b\":1,\"z\":1,\"", "{\"z\":1,\"a\":1,\"", "{\"z\":1,\"b\":1,\""};
+    struct model model;
+    struct error error = {0};
+    if (!open_named(&model, "vocabs/ggml-vocab-gpt-2.gguf")) return;
+    struct grammar *grammar = grammar_json_object(false, &error);
+    for (int i = 0; i < 4; i++) {
+        struct matcher *matcher = new_matcher(grammar, model.trie);
+        ck_assert(matcher_accept(matcher, starts[i], strlen(starts[i])));
+        compare_mask(&model, matcher, starts[i]);
+        ck_assert(matcher_accept(matcher, "b", 1));
+        compare_mask(&model, matcher, starts[i]);
+        matcher_free(matcher);
+    }
+    grammar_unref(grammar);
+    model_close(&model);
+}
+END_TEST
+
 START_TEST(tries_are_small) {
     static const char *const vocabs[] = {"vocabs/ggml-vocab-llama-spm.gguf", "vocabs/ggml-vocab-gpt-2.gguf",
                                          "vocabs/ggml-vocab-qwen2.gguf", "vocabs/ggml-vocab-llama-bpe.gguf"};
@@ -221,6 +241,7 @@ static Suite *suite(void) {
     tcase_add_loop_test(t, masks_equal_allows, 0, 3);
     tcase_add_test(t, walks_are_valid);
     tcase_add_loop_test(t, calls_and_free_text, 0, 6);
+    tcase_add_test(t, seen_keys_count);
     tcase_add_test(t, tries_are_small);
     suite_add_tcase(s, t);
     return s;
