@@ -272,8 +272,8 @@ START_TEST(in_any_company) {
 }
 END_TEST
 
-/* One group's many don't keep another's one waiting: it is active within a step, and takes its
- * share of the prefill. */
+/* One group's many don't keep another's one waiting: a place is kept, and the next one is for it.
+ */
 START_TEST(groups_take_turns) {
     struct engine *engine = open_engine(tiny_path, 1, 0, 4, 0, TINY_CONTEXT);
     static struct request requests[42];
@@ -298,6 +298,38 @@ START_TEST(groups_take_turns) {
     while (engine_step(engine)) {
     }
     for (unsigned i = 0; i < 42; i++) {
+        struct buf ignored = {0};
+        ck_assert(conclude(&runs[i], &ignored));
+        buf_free(&ignored);
+    }
+    engine_free(engine);
+}
+END_TEST
+
+/* The room for prefills is shared by groups first. */
+START_TEST(groups_share_prefills) {
+    enum { N = 4, LETTERS = 60, ROWS = 32 };
+    struct engine *engine = open_engine(tiny_path, 1, 0, 8, ROWS, TINY_CONTEXT);
+    static struct request requests[N];
+    struct run runs[N];
+    for (unsigned i = 0; i < N; i++) {
+        tiny_request(&requests[i], 2);
+        memset(requests[i].prompt, 'a' + (int)i, LETTERS);
+        requests[i].prompt[LETTERS] = '\0';
+        requests[i].spec.text = text_of(requests[i].prompt);
+        requests[i].spec.fair_group = i == N - 1;
+        prepare(&runs[i], engine, &requests[i]);
+        engine_submit(engine, runs[i].generation);
+    }
+    engine_step(engine);
+    for (unsigned i = 0; i < N; i++) {
+        uint32_t n = runs[i].generation->sequence.n_tokens;
+        ck_assert_uint_ge(n, i == N - 1 ? ROWS / 2 - 1 : ROWS / 6 - 1);
+        ck_assert_uint_le(n, i == N - 1 ? ROWS / 2 + 1 : ROWS / 6 + 2);
+    }
+    while (engine_step(engine)) {
+    }
+    for (unsigned i = 0; i < N; i++) {
         struct buf ignored = {0};
         ck_assert(conclude(&runs[i], &ignored));
         buf_free(&ignored);
@@ -350,6 +382,7 @@ int main(void) {
     tcase_add_checked_fixture(tiny, write_tiny, remove_tiny);
     tcase_add_loop_test(tiny, in_any_company, 0, 5);
     tcase_add_test(tiny, groups_take_turns);
+    tcase_add_test(tiny, groups_share_prefills);
     tcase_add_test(tiny, interactive_before_batch);
     tcase_set_timeout(real, 300);
     tcase_add_test(real, real_model);
