@@ -233,6 +233,10 @@ bool language_finish(struct language *language, bool (*wanted)(uint32_t label, c
     if (!language->beyond || !measure(language, wanted, user)) return false;
     prune(language);
     look_beyond(language);
+    language->plenty = true;
+    for (uint32_t i = 0; i < language->n_states; i++)
+        if (language->distance[i] != LANGUAGE_INFINITE && language->words[i] != LANGUAGE_PLENTY)
+            language->plenty = false;
     return true;
 }
 

@@ -34,6 +34,7 @@ struct language {
     bool *wanted;
     uint16_t *words;      /* how many wanted strings may follow, in plain ASCII; at least, and
                              LANGUAGE_PLENTY where there are more or no end of them */
+    bool plenty;          /* there are from every state */
     uint16_t *beyond;     /* where every character beyond ASCII leads, or LANGUAGE_MIXED */
 };
 

@@ -32,13 +32,13 @@ static uint64_t frame_hash(const struct machine *machine, const struct frame *fr
     uint64_t hash = hash_mix(machine->frames[frame->parent].hash, frame->cell);
     hash = hash_mix(hash, (uint64_t)frame->index << 32 | frame->count);
     hash = hash_mix(hash, frame->members);
-    return hash_mix(hash, (frame->seen ? seen_hash(&machine->frames[frame->seen]) : 0) + frame->kind);
+    return hash_mix(hash,
+                    (frame->seen ? seen_hash(&machine->frames[frame->seen]) : 0) + frame->kind);
 }
 
 uint32_t machine_new_frame(struct machine *machine, struct frame frame) {
-    if (machine->n >= (1u << 24) ||
-        !vector_reserve((void **)&machine->frames, &machine->cap, machine->n + 1,
-                        sizeof *machine->frames)) {
+    if (machine->n >= (1u << 24) || !vector_reserve((void **)&machine->frames, &machine->cap,
+                                                    machine->n + 1, sizeof *machine->frames)) {
         machine->failed = true;
         return 0;
     }

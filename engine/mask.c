@@ -4,27 +4,11 @@
 #include <string.h>
 
 #include "engine/hash.h"
+#include "engine/mask_walk.h"
 #include "engine/quoted.h"
 #include "engine/vector.h"
 
-struct level {        /* where the walk stands at one depth */
-    uint32_t end;     /* of the node's subtree */
-    uint32_t threads; /* stack.threads[threads..threads + n] */
-    uint32_t n;
-    uint32_t frames; /* machine frames to go back to */
-};
-
-struct walk {
-    struct machine *machine;
-    const struct trie *trie;
-    struct mask_stack *stack;
-    struct mask_cache *cache;
-    uint64_t *bits;
-};
-
-enum { MAX_LEVELS = MACHINE_HORIZON }; /* bytes of a token; longer ones are not offered */
-
-static bool reserve(struct walk *walk, uint32_t n) {
+bool mask_reserve(struct walk *walk, uint32_t n) {
     return vector_reserve((void **)&walk->stack->threads, &walk->stack->cap, walk->stack->n + n,
                           sizeof *walk->stack->threads);
 }
@@ -36,7 +20,7 @@ static uint32_t count_bits(const uint64_t *bits, uint32_t n_words) {
 }
 
 static void take(struct walk *walk, const struct trie_node *node) {
-    if (node->token == TRIE_NO_TOKEN) return;
+    if (node->token >= walk->trie->n_vocab) return;
     walk->bits[node->token >> 6] |= 1ull << (node->token & 63);
     if (node->twins) trie_set_twins(walk->trie, node->token, walk->bits);
 }
@@ -50,33 +34,29 @@ static bool enter(struct walk *walk, const struct trie_node *node, const struct 
                         : MACHINE_THREADS;
     walk->stack->n = from->threads + from->n;
     walk->machine->n = from->frames;
-    if (!reserve(walk, room)) return false;
+    if (!mask_reserve(walk, room)) return false;
     struct thread *threads = walk->stack->threads;
     to->threads = walk->stack->n;
     to->n = machine_step_all(walk->machine, threads + from->threads, from->n,
                              (unsigned char)node->byte, threads + to->threads);
-    to->end = node->next;
     to->frames = walk->machine->n;
     return to->n > 0;
 }
 
-/* Walks the subtree of tree->nodes[first], which is a child of the root. */
-static void walk_subtree(struct walk *walk, const struct trie_tree *tree, uint32_t first,
-                         const struct level *root) {
-    struct level levels[MAX_LEVELS];
-    uint32_t depth = 0, end = tree->nodes[first].next;
+void mask_walk_subtree(struct walk *walk, const struct trie_tree *tree, uint32_t first,
+                       const struct level *root) {
+    struct level levels[TRIE_MAX_DEPTH + 1];
+    uint32_t base = tree->nodes[first].depth - 1u, end = first + tree->nodes[first].size;
     levels[0] = *root;
-    levels[0].end = end;
     for (uint32_t i = first; i < end;) {
         const struct trie_node *node = &tree->nodes[i];
-        while (i >= levels[depth].end) depth--;
-        if (depth + 1 >= MAX_LEVELS || !enter(walk, node, &levels[depth], &levels[depth + 1])) {
-            i = node->next;
-            continue;
+        uint32_t depth = node->depth - base;
+        if (enter(walk, node, &levels[depth - 1], &levels[depth])) {
+            take(walk, node);
+            i++;
+        } else {
+            i += node->size;
         }
-        take(walk, node);
-        depth++;
-        i++;
     }
 }
 
@@ -91,13 +71,13 @@ static void walk_tree(struct walk *walk, const struct trie_tree *tree, const str
     uint64_t set[4];
     struct level root = {.n = n, .frames = walk->machine->n};
     walk->stack->n = 0;
-    if (n == 0 || !reserve(walk, n)) return;
+    if (n == 0 || !mask_reserve(walk, n)) return;
     memcpy(walk->stack->threads, threads, n * sizeof *threads);
     first_bytes(walk->machine, threads, n, set);
     for (int word = 0; word < 4; word++)
         for (uint64_t rest = set[word]; rest; rest &= rest - 1) {
             uint32_t child = tree->child[word * 64 + __builtin_ctzll(rest)];
-            if (child) walk_subtree(walk, tree, child, &root);
+            if (child) mask_walk_subtree(walk, tree, child, &root);
         }
     walk->machine->n = root.frames;
 }
@@ -120,98 +100,8 @@ static uint32_t characters_left(const struct machine *machine, const struct thre
     return max == RULES_INFINITE ? UINT32_MAX : max - thread->count;
 }
 
-/* The walk inside a string of a language. Where a level is a state, a count and perhaps part of a
- * UTF-8 sequence that may end anyhow, it is stepped here; for anything else the general walk takes
- * over for that subtree. */
-struct spelling {
-    const struct language *language;
-    uint32_t min, max;
-    struct level root; /* the thread as it stands, for the general walk */
-};
-
-struct letter {
-    uint32_t end, count, acc;
-    uint16_t state;
-    uint8_t scan;
-};
-
-static bool is_plain(unsigned byte) {
-    return byte >= 0x20 && byte < 0x7F && byte != '"' && byte != '\\';
-}
-
-/* A character is complete and leads to this state. */
-static bool arrive(const struct spelling *spelling, uint16_t state, uint32_t count,
-                   struct letter *to) {
-    const struct language *language = spelling->language;
-    bool bounded = spelling->max != RULES_INFINITE;
-    if (state == LANGUAGE_DEAD) return false;
-    to->state = state;
-    if (!bounded && spelling->min == 0) return true;
-    if (bounded || count < spelling->min) count++;
-    to->count = count;
-    if (bounded && count + (uint64_t)language->least[state] > spelling->max) return false;
-    return count >= spelling->min || language->most[state] >= spelling->min - count;
-}
-
-/* One byte of UTF-8 where all characters beyond ASCII lead to one state: that it may be reached is
- * checked as the character begins, and still true when it ends. */
-static bool spell_beyond(const struct spelling *spelling, unsigned byte, struct letter *to) {
-    uint8_t before = to->scan;
-    enum quoted_event event = quoted_step(&to->scan, &to->acc, (unsigned char)byte);
-    if (event != QUOTED_MORE && event != QUOTED_CHAR) return false;
-    if (before != QUOTED_NORMAL) return true;
-    return arrive(spelling, spelling->language->beyond[to->state], to->count, to);
-}
-
-/* 1: stepped, 0: not allowed, -1: not here. */
-static int spell(const struct spelling *spelling, unsigned byte, const struct letter *from,
-                 struct letter *to) {
-    const struct language *language = spelling->language;
-    *to = *from;
-    if (from->scan == QUOTED_NORMAL && is_plain(byte)) {
-        size_t row = (size_t)from->state * language->n_classes;
-        return arrive(spelling, language->next[row + language->ascii[byte]], from->count, to);
-    }
-    if (byte < 0x80) return from->scan == QUOTED_NORMAL ? -1 : 0;
-    if (from->scan == QUOTED_NORMAL && language->beyond[from->state] == LANGUAGE_MIXED) return -1;
-    return spell_beyond(spelling, byte, to);
-}
-
-/* Hands a subtree to the general walk, from the threads as they are at this level. */
-static void leave(struct walk *walk, const struct trie_tree *tree, uint32_t node,
-                  const struct spelling *spelling, const struct letter *at) {
-    struct thread *threads = walk->stack->threads + spelling->root.threads;
-    for (uint32_t i = 0; i < spelling->root.n; i++) {
-        threads[i].state = at->state;
-        threads[i].count = at->count;
-    }
-    walk_subtree(walk, tree, node, &spelling->root);
-    walk->machine->n = spelling->root.frames;
-}
-
-static void walk_letters(struct walk *walk, const struct trie_tree *tree,
-                         const struct spelling *spelling, const struct letter *start) {
-    struct letter levels[MAX_LEVELS];
-    uint32_t depth = 0, end = tree->nodes[0].next;
-    levels[0] = *start;
-    levels[0].end = end;
-    for (uint32_t i = 1; i < end;) {
-        const struct trie_node *node = &tree->nodes[i];
-        while (i >= levels[depth].end) depth--;
-        int stepped = depth + 1 < MAX_LEVELS
-                          ? spell(spelling, node->byte, &levels[depth], &levels[depth + 1])
-                          : 0;
-        if (stepped < 0) leave(walk, tree, i, spelling, &levels[depth]);
-        if (stepped > 0) {
-            take(walk, node);
-            levels[++depth].end = node->next;
-        }
-        i = stepped > 0 ? i + 1 : node->next;
-    }
-}
-
 /* The thread as it reads the inside of a string or key of a language; false if it is not between
- * two characters of one. Where keys may run out they are searched one by one instead. */
+ * two characters of one. Where few keys are left they are searched one by one instead. */
 static bool inside_of(const struct machine *machine, const struct thread *thread,
                       struct thread *inside) {
     const struct rules *rules = machine->rules;
@@ -228,7 +118,7 @@ static bool inside_of(const struct machine *machine, const struct thread *thread
     inside->cell = machine_object_of(machine, &machine->frames[thread->frame])->language;
     inside->hi = RULES_INFINITE;
     return inside->cell != RULES_NONE &&
-           rules->languages[inside->cell].language.most[thread->state] == LANGUAGE_INFINITE;
+           rules->languages[inside->cell].language.words[thread->state] == LANGUAGE_PLENTY;
 }
 
 static uint32_t clip(uint32_t limit, uint32_t count) {
@@ -242,33 +132,35 @@ static uint64_t inside_hash(const struct thread *inside) {
                               clip(inside->hi, inside->count));
 }
 
-/* Tokens that stay inside. */
-static void walk_inside(struct walk *walk, const struct thread *inside) {
-    struct spelling spelling = {&walk->machine->rules->languages[inside->cell].language,
-                                inside->lo,
-                                inside->hi,
-                                {.n = 1, .frames = walk->machine->n}};
-    struct letter start = {.count = inside->count, .state = inside->state};
-    walk->stack->n = 0;
-    if (!reserve(walk, 1)) return;
-    walk->stack->threads[0] = *inside;
-    walk_letters(walk, &walk->trie->all, &spelling, &start);
+/* A key of which there may come to be none: which are left depends on those used. */
+static bool may_run_out(const struct machine *machine, const struct thread *thread,
+                        const struct thread *inside) {
+    return thread->mode == MODE_KEY_OPEN &&
+           !machine->rules->languages[inside->cell].language.plenty;
 }
 
-/* The inside is the same wherever the string stands and is kept in the cache; tokens that close it
- * are walked each time. */
+/* The inside is the same wherever a string stands, and wherever a key does that can't run out: it
+ * is kept in the cache. */
+static void fill_inside(struct walk *walk, const struct thread *inside,
+                        const struct thread *thread) {
+    uint64_t state = inside_hash(inside);
+    uint32_t n_words = walk->trie->n_words, count;
+    bool key = may_run_out(walk->machine, thread, inside);
+    if (!key && mask_cache_get(walk->cache, walk->trie, state, walk->bits, n_words, &count)) return;
+    memset(walk->bits, 0, n_words * sizeof *walk->bits);
+    mask_walk_inside(walk, inside, key ? thread : NULL);
+    if (!key)
+        mask_cache_put(walk->cache, walk->trie, state, walk->bits, n_words,
+                       count_bits(walk->bits, n_words));
+}
+
+/* Tokens that close the string are walked each time. */
 static void walk_language(struct walk *walk, const struct thread *inside,
                           const struct thread *threads, uint32_t n) {
-    uint64_t state = inside_hash(inside), *bits = walk->bits;
-    uint32_t n_words = walk->trie->n_words, count;
+    uint64_t *bits = walk->bits;
     walk->bits = walk->stack->bits;
-    if (!mask_cache_get(walk->cache, walk->trie, state, walk->bits, n_words, &count)) {
-        memset(walk->bits, 0, n_words * sizeof *walk->bits);
-        walk_inside(walk, inside);
-        count = count_bits(walk->bits, n_words);
-        mask_cache_put(walk->cache, walk->trie, state, walk->bits, n_words, count);
-    }
-    for (uint32_t i = 0; i < n_words; i++) bits[i] |= walk->bits[i];
+    fill_inside(walk, inside, threads);
+    for (uint32_t i = 0; i < walk->trie->n_words; i++) bits[i] |= walk->bits[i];
     walk->bits = bits;
     walk_tree(walk, &walk->trie->closing, threads, n);
 }
@@ -296,9 +188,11 @@ static uint32_t walk_languages(struct walk *walk, struct thread *threads, uint32
         uint32_t size = 0, rest = from;
         struct thread first, same;
         inside_of(walk->machine, &threads[from], &first);
-        for (uint32_t i = from; i < n; i++) {
+        bool alone = may_run_out(walk->machine, &threads[from], &first);
+        for (uint32_t i = from; i < n && !(alone && i > from); i++) {
             inside_of(walk->machine, &threads[i], &same);
             if (memcmp(&first, &same, sizeof first) != 0) continue;
+            if (!alone && may_run_out(walk->machine, &threads[i], &same)) continue;
             group[size++] = threads[i];
             threads[i] = threads[rest++];
         }
@@ -349,7 +243,7 @@ uint32_t mask_fill(struct machine *machine, const struct thread *threads, uint32
         return count_bits(bits, trie->n_words);
     }
     memcpy(others, threads, n * sizeof *threads);
-    if (stack->bits || (stack->bits = malloc(trie->n_words * sizeof *bits)))
+    if (stack->bits || (stack->bits = malloc((trie->n_words + 1) * sizeof *bits)))
         n = walk_languages(&walk, others, n);
     for (uint32_t i = 0; i < n; i++) {
         if (!in_string(machine, &others[i])) {

@@ -54,12 +54,12 @@ static struct entry *sorted_tokens(const struct vocab *vocab, uint32_t n_vocab, 
     struct entry *entries = malloc((n_vocab + 1) * sizeof *entries);
     if (!entries) return NULL;
     *n = 0;
-    for (uint32_t id = 0; id < n_vocab && id < TRIE_NO_TOKEN; id++) {
+    for (uint32_t id = 0; id < n_vocab && id < TRIE_MAX_TOKEN; id++) {
         uint32_t len;
         const char *bytes = vocab_bytes(vocab, id, &len);
         enum token_kind kind = vocab_kind(vocab, id);
         bool text = kind == TOKEN_NORMAL || kind == TOKEN_BYTE || kind == TOKEN_USER_DEFINED;
-        if (!text || len == 0 || vocab_is_end(vocab, id)) continue;
+        if (!text || len == 0 || len > TRIE_MAX_DEPTH || vocab_is_end(vocab, id)) continue;
         entries[(*n)++] = (struct entry){prefix_of(bytes, len), bytes, len, id};
     }
     qsort(entries, *n, sizeof *entries, compare);
@@ -88,13 +88,16 @@ static uint32_t count_nodes(const struct entry *entries, uint32_t n) {
 /* Ends the open nodes deeper than `depth`. path[d] is the open node at depth d. */
 static void close_nodes(struct trie_tree *tree, uint32_t *path, uint32_t *open, uint32_t depth,
                         uint32_t n) {
-    while (*open > depth) tree->nodes[path[(*open)--]].next = n;
+    while (*open > depth) {
+        uint32_t node = path[(*open)--];
+        tree->nodes[node].size = (n - node) & 0xFFFFFF;
+    }
 }
 
 static void fill_tree(struct trie_tree *tree, const struct entry *entries, uint32_t n,
-                      uint32_t *path) {
+                      uint32_t no_token, uint32_t *path) {
     uint32_t open = 0, made = 1;
-    tree->nodes[0] = (struct trie_node){.token = TRIE_NO_TOKEN};
+    tree->nodes[0] = (struct trie_node){.token = no_token & TRIE_MAX_TOKEN};
     for (uint32_t i = 0; i < n; i++) {
         uint32_t depth = i ? shared(&entries[i - 1], &entries[i]) : 0;
         close_nodes(tree, path, &open, depth, made);
@@ -104,14 +107,15 @@ static void fill_tree(struct trie_tree *tree, const struct entry *entries, uint3
         }
         for (; depth < entries[i].len; depth++) {
             unsigned char byte = (unsigned char)entries[i].bytes[depth];
-            tree->nodes[made] = (struct trie_node){.byte = byte, .token = TRIE_NO_TOKEN};
+            tree->nodes[made] = (struct trie_node){
+                .byte = byte, .depth = (depth + 1) & 0xFF, .token = no_token & TRIE_MAX_TOKEN};
             if (depth == 0) tree->child[byte] = made;
             path[++open] = made++;
         }
-        tree->nodes[path[open]].token = entries[i].token & TRIE_NO_TOKEN;
+        tree->nodes[path[open]].token = entries[i].token & TRIE_MAX_TOKEN;
     }
     close_nodes(tree, path, &open, 0, made);
-    tree->nodes[0].next = made;
+    tree->nodes[0].size = made & 0xFFFFFF;
 }
 
 static bool build_tree(struct trie *trie, struct trie_tree *tree, const struct entry *entries,
@@ -122,9 +126,9 @@ static bool build_tree(struct trie *trie, struct trie_tree *tree, const struct e
     uint32_t *path = malloc((tree->max_len + 1) * sizeof *path);
     tree->nodes = malloc(tree->n * sizeof *tree->nodes);
     trie->memory += tree->n * sizeof *tree->nodes;
-    if (path && tree->nodes) fill_tree(tree, entries, n, path);
+    if (path && tree->nodes) fill_tree(tree, entries, n, trie->n_words * 64, path);
     free(path);
-    return path && tree->nodes;
+    return path && tree->nodes && tree->n < (1u << 24);
 }
 
 /* ---- bitmaps ---- */
@@ -247,6 +251,13 @@ void trie_set_twins(const struct trie *trie, uint32_t token, uint64_t *bits) {
     }
     for (; low < trie->n_twins && trie->twins[low].token == token; low++)
         set_bit(bits, trie->twins[low].twin);
+}
+
+void trie_spread_twins(const struct trie *trie, uint64_t *bits) {
+    for (uint32_t i = 0; i < trie->n_twins; i++) {
+        uint32_t token = trie->twins[i].token;
+        if (bits[token >> 6] >> (token & 63) & 1) set_bit(bits, trie->twins[i].twin);
+    }
 }
 
 void trie_add_safe(const struct trie *trie, uint32_t characters, uint64_t *bits) {

@@ -1,7 +1,7 @@
 /* trie_nodes: the inside of a trie, for the mask walk. Internal to constrained decoding.
  *
  * Nodes lie in preorder: the children of node i begin at i + 1, its subtree ends
- * at next. Two tries: all tokens, and those that hold the closing quote of a
+ * at i + size. Two tries: all tokens, and those that hold the closing quote of a
  * string when read inside one. The others that may be read inside a string, whole,
  * are bitmaps by how many characters they begin.
  */
@@ -10,11 +10,13 @@
 
 #include "engine/trie.h"
 
-#define TRIE_NO_TOKEN 0x7FFFFFu
+#define TRIE_MAX_TOKEN 0x7FFFFFu /* a node without a token holds the bit after the last word's */
 #define TRIE_CLASSES  16 /* bitmaps of tokens with at most 0..15 characters, then of all */
 
+#define TRIE_MAX_DEPTH 255 /* longer tokens are left out */
+
 struct trie_node {
-    uint32_t next;
+    uint32_t size : 24, depth : 8; /* of the subtree; bytes up to here */
     uint32_t byte : 8, token : 23, twins : 1; /* twins: other tokens have the same bytes */
 };
 
@@ -47,6 +49,8 @@ struct trie {
 
 /* Sets the bits of all tokens with the same bytes. */
 void trie_set_twins(const struct trie *trie, uint32_t token, uint64_t *bits);
+/* The same for all bits. */
+void trie_spread_twins(const struct trie *trie, uint64_t *bits);
 /* bits |= tokens that may be read inside a string in whole and begin at most `characters`. */
 void trie_add_safe(const struct trie *trie, uint32_t characters, uint64_t *bits);
 

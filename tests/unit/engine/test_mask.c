@@ -113,6 +113,18 @@ struct sweep {
     unsigned done;
 };
 
+static const char *const inline_schemas[] = {
+    "{\"type\":\"object\",\"propertyNames\":{\"maxLength\":6},\"additionalProperties\":{\"const\":1}}",
+    "{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[ab]{1,2}$\"},\"additionalProperties\":{\"const\":1},\"properties\":{\"ab\":{\"const\":2}}}",
+    "{\"type\":\"object\",\"patternProperties\":{\"^x\":{\"const\":1},\"^.{0,3}$\":{\"type\":\"integer\"}},\"additionalProperties\":false,\"properties\":{\"other\":{}}}",
+    "{\"type\":\"string\",\"pattern\":\"^[^a]*\\u00e9?$\",\"maxLength\":9,\"minLength\":3}",
+    "{\"type\":\"string\",\"pattern\":\"^([\\u00e0-\\u00ff]|\\\\n|\\ud83d\\ude00)+\\\\W\"}",
+    "{\"anyOf\":[{\"type\":\"string\",\"pattern\":\"^a\"},{\"type\":\"string\",\"maxLength\":4},{\"enum\":[\"abc\",5]},{\"type\":\"array\"}]}",
+    "{\"type\":\"object\",\"minProperties\":2,\"maxProperties\":3,\"properties\":{\"a\":{},\"b\":{}},\"patternProperties\":{\"^p\":true},\"additionalProperties\":false}",
+    "{\"type\":\"array\",\"items\":{\"type\":\"number\",\"minimum\":-2.5,\"maximum\":1e3},\"maxItems\":3}",
+};
+enum { INLINE_SCHEMAS = sizeof inline_schemas / sizeof *inline_schemas };
+
 static void sweep_schema(const struct json *line, void *user) {
     struct sweep *sweep = user;
     const struct json *schema = json_get(line, "schema");
@@ -154,6 +166,30 @@ START_TEST(masks_equal_allows) {
                               .at = (unsigned)(_i * 17), .steps = 12, .walks = 1, .compare = true, .closed = i < 3};
         each_line(sources[i], sweep_schema, &sweep);
     }
+    model_close(&model);
+}
+END_TEST
+
+START_TEST(inline_masks) {
+    struct model model;
+    if (!open_named(&model, "vocabs/ggml-vocab-llama-spm.gguf")) return;
+    struct error error = {0};
+    struct json_doc *doc = json_parse(inline_schemas[_i], strlen(inline_schemas[_i]), 64, &error);
+    struct grammar *grammar =
+        grammar_from_schema(inline_schemas[_i], strlen(inline_schemas[_i]), false, false, NULL, &error);
+    ck_assert_msg(grammar && doc, "%s", error.message);
+    uint64_t seed = (uint64_t)_i;
+    for (int i = 0; i < 5; i++) {
+        struct matcher *matcher = new_matcher(grammar, model.trie);
+        struct buf text = {0};
+        buf_add(&text, "", 0);
+        walk(&model, matcher, &text, 25, true, &seed);
+        check_result(json_root(doc), &text, false);
+        buf_free(&text);
+        matcher_free(matcher);
+    }
+    grammar_unref(grammar);
+    json_free(doc);
     model_close(&model);
 }
 END_TEST
@@ -239,6 +275,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("masks");
     tcase_set_timeout(t, 600);
     tcase_add_loop_test(t, masks_equal_allows, 0, 3);
+    tcase_add_loop_test(t, inline_masks, 0, INLINE_SCHEMAS);
     tcase_add_test(t, walks_are_valid);
     tcase_add_loop_test(t, calls_and_free_text, 0, 6);
     tcase_add_test(t, seen_keys_count);

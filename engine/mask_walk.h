@@ -1,0 +1,32 @@
+/* mask_walk: the walk of a mask, between mask.c and mask_inside.c. Internal. */
+#ifndef ENGINE_MASK_WALK_H
+#define ENGINE_MASK_WALK_H
+
+#include "engine/mask.h"
+
+struct level {        /* where the walk stands at one depth */
+    uint32_t threads; /* stack.threads[threads..threads + n] */
+    uint32_t n;
+    uint32_t frames; /* machine frames to go back to */
+};
+
+struct walk {
+    struct machine *machine;
+    const struct trie *trie;
+    struct mask_stack *stack;
+    struct mask_cache *cache;
+    uint64_t *bits;
+};
+
+/* Room for n threads more on the stack. */
+bool mask_reserve(struct walk *walk, uint32_t n);
+/* Walks the subtree of a node, reached with the root's threads, and sets the tokens allowed. */
+void mask_walk_subtree(struct walk *walk, const struct trie_tree *tree, uint32_t first,
+                       const struct level *root);
+/* ---- mask_inside.c ---- */
+/* Sets the tokens that stay inside the string or key that a MODE_INSIDE thread reads. key: the
+ * thread itself if it is that of a key of which there may be none left, else NULL. walk->bits has
+ * one word more than a mask. */
+void mask_walk_inside(struct walk *walk, const struct thread *inside, const struct thread *key);
+
+#endif
