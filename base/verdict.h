@@ -13,12 +13,13 @@ struct schema_question {
 };
 
 struct schema_verdict {
-    struct error *unsupported; /* path, keyword, reason of each schema that can't be honoured; free() */
+    struct error
+        *unsupported; /* path, keyword, reason of each schema that can't be honoured; free() */
     size_t n_unsupported;
-    bool asked;  /* there was an instance: */
+    bool asked;   /* there was an instance: */
     bool accepts; /* the decoder could produce exactly this text, in one of its JSON styles */
-    bool judged; /* the validator could be made: */
-    bool valid;  /* it finds the text valid */
+    bool judged;  /* the validator could be made: */
+    bool valid;   /* it finds the text valid */
 };
 
 #endif

@@ -50,9 +50,9 @@ bool models_loaded(struct served *model);
 void models_unload(struct served *model, struct job *job);
 void models_unloaded(struct served *model);
 
-bool models_loading(const struct models *models);          /* any */
-unsigned models_active(const struct models *models);       /* generations being computed */
-unsigned models_submitted(const struct models *models);    /* and those that wait in an engine */
+bool models_loading(const struct models *models);           /* any */
+unsigned models_active(const struct models *models);        /* generations being computed */
+unsigned models_submitted(const struct models *models);     /* and those that wait in an engine */
 uint64_t models_queued_tokens(const struct models *models); /* prompts of those that wait */
 struct engine_stats models_stats(const struct models *models); /* of all together */
 

@@ -70,8 +70,7 @@ void service_model_list(struct buf *out, const struct server *server) {
     for (unsigned i = 0; i < models->n; i++) {
         buf_add_str(out, i ? ",{" : "{");
         add_text(out, "alias", models->of[i].alias);
-        buf_printf(out, "\"loaded\":%s}",
-                   models->of[i].state == MODEL_READY ? "true" : "false");
+        buf_printf(out, "\"loaded\":%s}", models->of[i].state == MODEL_READY ? "true" : "false");
     }
     buf_add_str(out, "]}");
 }
@@ -129,8 +128,10 @@ void service_hello(struct buf *out, const struct conn *conn) {
 /* ---- health ---- */
 
 void service_health(struct buf *out, const struct server *server) {
-    int64_t last_ns = models_stats(&server->jobs.models).last_token_ns, age_ns = clock_ns() - last_ns;
-    buf_printf(out, "{\"status\":\"%s\",\"uptime_s\":%.3f", service_status(server), service_uptime(server));
+    int64_t last_ns = models_stats(&server->jobs.models).last_token_ns,
+            age_ns = clock_ns() - last_ns;
+    buf_printf(out, "{\"status\":\"%s\",\"uptime_s\":%.3f", service_status(server),
+               service_uptime(server));
     buf_printf(out, ",\"queue_depth\":%u,\"active\":%u", jobs_depth(&server->jobs),
                jobs_active(&server->jobs));
     if (last_ns == 0)

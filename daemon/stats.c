@@ -146,7 +146,8 @@ static void add_head(struct buf *out, const char *name, const char *type, const 
 
 static void add_stat(struct buf *out, const struct metric *metric) {
     char name[80];
-    snprintf(name, sizeof name, "%s_%s%s", metric->group, metric->name, metric->counter ? "_total" : "");
+    snprintf(name, sizeof name, "%s_%s%s", metric->group, metric->name,
+             metric->counter ? "_total" : "");
     add_head(out, name, metric->counter ? "counter" : "gauge", metric->help);
     buf_printf(out, "plmd_%s %" PRIu64 "\n", name, metric->value);
 }

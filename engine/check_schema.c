@@ -34,7 +34,8 @@ static struct grammar *grammar_of_tools(const struct tool *tools, size_t n, bool
     for (size_t i = 0; i < n; i++)
         list[i] = (struct grammar_tool){tools[i].name.bytes, tools[i].name.len,
                                         tools[i].schema.bytes, tools[i].schema.len};
-    struct grammar *grammar = grammar_from_tools(list, n, GRAMMAR_CALLS, 1, &syntax, &limits, error);
+    struct grammar *grammar =
+        grammar_from_tools(list, n, GRAMMAR_CALLS, 1, &syntax, &limits, error);
     free(list);
     return grammar;
 }
@@ -51,7 +52,8 @@ static struct grammar *grammar_of(const struct schema_question *question, bool s
 static bool produces(const struct inquiry *inquiry, struct grammar *grammar) {
     struct text text = inquiry->question->instance;
     struct matcher *matcher = matcher_new(grammar, inquiry->engine->trie, inquiry->error);
-    bool whole = matcher && matcher_accept(matcher, text.bytes, text.len) && matcher_may_end(matcher);
+    bool whole =
+        matcher && matcher_accept(matcher, text.bytes, text.len) && matcher_may_end(matcher);
     matcher_free(matcher);
     return whole;
 }
@@ -104,8 +106,7 @@ static void judge_value(struct schema_verdict *verdict, struct text schema, bool
                         const struct json *value) {
     struct judge judge = {0};
     verdict->judged = judge_init(&judge, schema, closed, &(struct error){0});
-    verdict->valid =
-        verdict->judged && validator_check(judge.validator, value, &(struct error){0});
+    verdict->valid = verdict->judged && validator_check(judge.validator, value, &(struct error){0});
     judge_free(&judge);
 }
 
@@ -154,7 +155,8 @@ static void relocate(struct error *error, const char *old, const char *place) {
 }
 
 /* Can the validator be made? The grammar of this schema could. */
-static bool note_judge(struct inquiry *inquiry, struct text schema, bool closed, const char *place) {
+static bool note_judge(struct inquiry *inquiry, struct text schema, bool closed,
+                       const char *place) {
     struct error found = {0};
     struct judge judge = {0};
     bool made = judge_init(&judge, schema, closed, &found);

@@ -129,7 +129,9 @@ bool params_read(struct params *params) {
     case METHOD_CANCEL: return read_cancel(params);
     case METHOD_TOKENIZE: return read_tokenize(params);
     case METHOD_SCHEMA_CHECK: return read_schema_check(params);
-    case METHOD_LOG_LEVEL: call->level = params_text(params, params_get(params, "level")); return true;
+    case METHOD_LOG_LEVEL:
+        call->level = params_text(params, params_get(params, "level"));
+        return true;
     case METHOD_DETOKENIZE: return read_detokenize(params);
     case METHOD_COMPLETE: return read_complete(params);
     case METHOD_TOOL_CALL:
