@@ -76,7 +76,7 @@ def is_busy(daemon):
         end = time.monotonic() + 60 * PATIENCE
         while time.monotonic() < end:
             health, stats = c.call("health"), c.call("stats")
-            if health["active"] >= 8 and stats["requests"]["tokenize"] > 0:
+            if health["active"] >= 9 and stats["requests"]["tokenize"] > 0:
                 return True
             time.sleep(0.02)
     return False
