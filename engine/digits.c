@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/hash.h"
 #include "engine/vector.h"
 
+enum { MAX_STATES = 30000, MAX_DIVISOR = 1000, MAX_SCALE = 9, MULTIPLE_DIGITS = 15 };
 enum { FREE_DIGITS = 20, BOUND_DIGITS = 64, MAX_DIGITS = BOUND_DIGITS + 1 };
 enum relation { LESS, EQUAL, GREATER }; /* of the digits so far to a bound's */
 enum symbol { MINUS = 10, POINT, EXPONENT, PLUS };
@@ -37,6 +39,7 @@ struct magnitude {
 
 struct place_key {
     uint8_t place, negative, low, high;
+    uint16_t remainder; /* of the digits so far, the point left out, by the divisor */
 };
 
 struct builder {
@@ -45,6 +48,9 @@ struct builder {
     bool possible[2]; /* numbers of this sign exist (0: not negative, 1: negative) */
     struct magnitude low[2], high[2];
     uint32_t max_whole, max_rest;
+    uint32_t divisor, scale; /* multiples of divisor / 10^scale; divisor 0: of anything */
+    uint32_t *table;         /* with a divisor: states by hash of their key */
+    uint32_t table_cap;
     uint16_t known[PLACES][2][3][3]; /* state + 1 */
     struct place_key *keys;
     uint32_t n, cap, cap_keys;
@@ -183,7 +189,15 @@ static bool holds(const struct builder *b, struct place_key key) {
     return above && (!high->set || up == LESS || (up == EQUAL && !high->strict));
 }
 
+static bool is_multiple(const struct builder *b, struct place_key key) {
+    uint64_t value = key.remainder;
+    uint32_t n_rest = key.place >= FRACTION ? key.place - FRACTION : 0;
+    for (; b->divisor && n_rest < b->scale; n_rest++) value = value * 10 % b->divisor;
+    return b->divisor == 0 || value == 0;
+}
+
 static bool may_end(const struct builder *b, struct place_key key) {
+    if (!is_multiple(b, key)) return false;
     bool whole = key.place >= INTEGER && key.place <= INTEGER_END;
     bool rest = key.place > FRACTION && key.place <= FRACTION_END;
     bool exponent = key.place >= EXP_LOW && key.place <= EXP_END;
@@ -194,9 +208,14 @@ static bool zero_or_unset(const struct magnitude *bound) {
     return !bound->set || bound->n_whole + bound->n_rest == 0;
 }
 
+static void add_remainder(const struct builder *b, struct place_key *key, uint8_t digit) {
+    if (b->divisor) key->remainder = (uint16_t)((key->remainder * 10u + digit) % b->divisor);
+}
+
 static bool add_whole(const struct builder *b, struct place_key *key, uint8_t digit) {
     uint32_t n = key->place < INTEGER ? 0 : key->place - INTEGER;
     if (key->place == INTEGER || n >= b->max_whole) return false; /* nothing follows a zero */
+    add_remainder(b, key, digit);
     key->low = relate_whole(&b->low[key->negative], key->low, n, digit);
     key->high = relate_whole(&b->high[key->negative], key->high, n, digit);
     key->place = (uint8_t)(INTEGER + n + 1);
@@ -207,6 +226,7 @@ static bool add_whole(const struct builder *b, struct place_key *key, uint8_t di
 static bool add_rest(const struct builder *b, struct place_key *key, uint8_t digit) {
     uint32_t n = key->place - FRACTION;
     if (n >= b->max_rest) return false;
+    add_remainder(b, key, digit);
     key->low = relate_rest(&b->low[key->negative], key->low, n, digit);
     key->high = relate_rest(&b->high[key->negative], key->high, n, digit);
     key->place++;
@@ -274,7 +294,40 @@ static bool follow(const struct builder *b, struct place_key *key, int symbol) {
     return add_digit(b, key, (uint8_t)symbol);
 }
 
+static uint64_t key_hash(struct place_key key) {
+    uint32_t flags = (uint32_t)key.negative << 4 | (uint32_t)key.low << 2 | key.high;
+    return hash_mix((uint64_t)key.place << 8 | flags, key.remainder);
+}
+
+static bool same_key(struct place_key a, struct place_key b) {
+    return a.place == b.place && a.negative == b.negative && a.low == b.low && a.high == b.high &&
+           a.remainder == b.remainder;
+}
+
+/* Where a key's state + 1 is, or will be. */
+static uint32_t *find_key(const struct builder *b, struct place_key key) {
+    uint32_t at = (uint32_t)key_hash(key) & (b->table_cap - 1);
+    while (b->table[at] && !same_key(b->keys[b->table[at] - 1], key))
+        at = (at + 1) & (b->table_cap - 1);
+    return &b->table[at];
+}
+
+/* With a divisor there are too many keys to have a place for each. */
+static uint16_t hashed_state_of(struct builder *b, struct place_key key) {
+    uint32_t *known = find_key(b, key);
+    if (*known) return (uint16_t)(*known - 1);
+    if (b->n >= MAX_STATES ||
+        !vector_reserve((void **)&b->keys, &b->cap_keys, b->n + 1, sizeof *b->keys)) {
+        b->failed = true;
+        return DIGITS_DEAD;
+    }
+    b->keys[b->n++] = key;
+    *known = b->n;
+    return (uint16_t)(b->n - 1);
+}
+
 static uint16_t state_of(struct builder *b, struct place_key key) {
+    if (b->divisor) return hashed_state_of(b, key);
     uint16_t *known = &b->known[key.place][key.negative][key.low][key.high];
     if (*known) return (uint16_t)(*known - 1);
     if (b->n >= DIGITS_DEAD - 1 ||
@@ -288,7 +341,7 @@ static uint16_t state_of(struct builder *b, struct place_key key) {
 }
 
 static void build_states(struct builder *b) {
-    state_of(b, (struct place_key){START, 0, EQUAL, EQUAL});
+    state_of(b, (struct place_key){START, 0, EQUAL, EQUAL, 0});
     for (uint32_t i = 0; i < b->n && !b->failed; i++) {
         if (!vector_reserve((void **)&b->states, &b->cap, i + 1, sizeof *b->states)) {
             b->failed = true;
@@ -350,6 +403,31 @@ static bool set_bounds(struct builder *b, const struct digits_facets *facets) {
     return true;
 }
 
+/* False: the step has too many digits. */
+static bool set_step(struct builder *b, const struct json *step) {
+    uint8_t digits[2 * BOUND_DIGITS];
+    uint32_t n, divisor = 0;
+    long power;
+    bool negative;
+    if (!step) return true;
+    if (!read_spelling(step, digits, &n, &power, &negative) || n > 4 || power > 3 ||
+        power < -MAX_SCALE)
+        return false;
+    for (uint32_t i = 0; i < n; i++) divisor = divisor * 10 + digits[i];
+    for (long i = 0; i < power; i++) divisor *= 10;
+    if (divisor == 0 || divisor > MAX_DIVISOR) return false;
+    b->divisor = divisor;
+    b->scale = power < 0 ? (uint32_t)-power : 0;
+    b->no_exponent = true;
+    if (b->scale == 0) b->integer = true;
+    b->max_rest = b->scale;
+    if (b->max_whole == FREE_DIGITS) b->max_whole = MULTIPLE_DIGITS;
+    b->table_cap = 1u << 16;
+    b->table = calloc(b->table_cap, sizeof *b->table);
+    if (!b->table) b->failed = true;
+    return true;
+}
+
 /* ---- automata by facets ---- */
 
 static enum digits_result append(struct digits *digits, const struct builder *b,
@@ -373,11 +451,17 @@ static enum digits_result build(struct digits *digits, const struct digits_facet
         free(b);
         return DIGITS_TOO_LONG;
     }
-    build_states(b);
+    if (!set_step(b, facets->step)) {
+        free(b);
+        return DIGITS_STEP;
+    }
+    if (!b->failed) build_states(b);
+    if (b->failed && b->n >= MAX_STATES) result = DIGITS_STEP;
     if (!b->failed) {
         measure(b);
         result = b->states[0].distance == DIGITS_DEAD ? DIGITS_EMPTY : append(digits, b, automaton);
     }
+    free(b->table);
     free(b->keys);
     free(b->states);
     free(b);
@@ -395,7 +479,8 @@ static bool same_facets(const struct digits *digits, const struct digits_memo *m
     return memo->integer == facets->integer && memo->low_strict == facets->low_strict &&
            memo->high_strict == facets->high_strict &&
            same_spelling(digits, memo->low, memo->low_len, facets->low) &&
-           same_spelling(digits, memo->high, memo->high_len, facets->high);
+           same_spelling(digits, memo->high, memo->high_len, facets->high) &&
+           same_spelling(digits, memo->step, memo->step_len, facets->step);
 }
 
 static uint32_t keep_spelling(struct digits *digits, const struct json *number) {
@@ -409,16 +494,22 @@ static bool remember(struct digits *digits, const struct digits_facets *facets,
                      uint32_t automaton) {
     uint32_t low_len = facets->low ? facets->low->len : 0;
     uint32_t high_len = facets->high ? facets->high->len : 0;
+    uint32_t step_len = facets->step ? facets->step->len : 0;
     if (!vector_reserve((void **)&digits->memos, &digits->cap_memos, digits->n_memos + 1,
                         sizeof *digits->memos) ||
         !vector_reserve((void **)&digits->text, &digits->cap_text,
-                        digits->n_text + low_len + high_len, 1))
+                        digits->n_text + low_len + high_len + step_len, 1))
         return false;
-    struct digits_memo memo = {
-        facets->integer, facets->low_strict, facets->high_strict, 0, low_len, 0,
-        high_len,        automaton};
+    struct digits_memo memo = {.integer = facets->integer,
+                               .low_strict = facets->low_strict,
+                               .high_strict = facets->high_strict,
+                               .low_len = low_len,
+                               .high_len = high_len,
+                               .step_len = step_len,
+                               .automaton = automaton};
     memo.low = keep_spelling(digits, facets->low);
     memo.high = keep_spelling(digits, facets->high);
+    memo.step = keep_spelling(digits, facets->step);
     digits->memos[digits->n_memos++] = memo;
     return true;
 }

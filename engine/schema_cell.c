@@ -1,5 +1,6 @@
 #include <string.h>
 
+#include "engine/decimal.h"
 #include "engine/json_write.h"
 #include "engine/schema_part.h"
 #include "engine/vector.h"
@@ -185,19 +186,40 @@ static bool refuse_bound(struct schema *schema, const struct bundle *bundle) {
     return schema_fail(schema, RULES_TOO_LARGE);
 }
 
+static bool refuse_step(struct schema *schema, const struct bundle *bundle, const char *reason) {
+    for (uint32_t i = 0; i < bundle->n; i++)
+        if (part_get(schema, bundle, i, KW_MULTIPLE_OF))
+            return schema_refuse(schema, term_part(bundle->terms[i]), KW_MULTIPLE_OF, reason);
+    return schema_fail(schema, RULES_TOO_LARGE);
+}
+
+/* Of several steps one must be a multiple of all others, and stands for them. */
+static bool read_step(struct schema *schema, const struct bundle *bundle,
+                      struct digits_facets *facets) {
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        const struct json *step = part_get(schema, bundle, i, KW_MULTIPLE_OF), *held = facets->step;
+        if (!step) continue;
+        if (decimal_digits(step->text, step->len) > DECIMAL_DIVISOR_DIGITS)
+            return refuse_step(schema, bundle, "too many digits");
+        if (held && decimal_is_multiple(held->text, held->len, step->text, step->len)) continue;
+        if (held && !decimal_is_multiple(step->text, step->len, held->text, held->len))
+            return refuse_step(schema, bundle, "two that are no multiples of each other");
+        facets->step = step;
+    }
+    return true;
+}
+
 static bool add_number(struct schema *schema, const struct bundle *bundle,
                        struct alternatives *out) {
     struct cell cell = {.kind = CELL_NUMBER};
     struct digits_facets facets = {.integer = !(bundle->types & TYPE_NUMBER)};
-    for (uint32_t i = 0; i < bundle->n; i++)
-        if (part_get(schema, bundle, i, KW_MULTIPLE_OF))
-            return schema_refuse(schema, term_part(bundle->terms[i]), KW_MULTIPLE_OF,
-                                 "unsupported keyword");
     read_limits(schema, bundle, &facets);
+    if (!read_step(schema, bundle, &facets)) return false;
     switch (digits_find(&schema->rules->digits, &facets, &cell.number.automaton)) {
     case DIGITS_OK: return schema_add_cell(schema, out, &cell);
     case DIGITS_EMPTY: return true;
     case DIGITS_TOO_LONG: return refuse_bound(schema, bundle);
+    case DIGITS_STEP: return refuse_step(schema, bundle, "too many digits");
     default: return schema_fail(schema, RULES_MEMORY);
     }
 }

@@ -200,6 +200,12 @@ static enum schema_verdict refuse_others(struct schema *schema, uint32_t part, u
                   {KW_UNEVALUATED_PROPERTIES, TYPE_OBJECT},
                   {KW_DYNAMIC_REF, TYPE_ALL},
                   {KW_RECURSIVE_REF, TYPE_ALL}};
+    const struct json *step = schema_get(schema, part, KW_MULTIPLE_OF);
+    if (step && type & (TYPE_NUMBER | TYPE_INTEGER) &&
+        decimal_digits(step->text, step->len) > DECIMAL_DIVISOR_DIGITS) {
+        schema_refuse(schema, part, KW_MULTIPLE_OF, "too many digits");
+        return VERDICT_UNKNOWN;
+    }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i].types & type && schema_get(schema, part, others[i].keyword)) {
             schema_refuse(schema, part, others[i].keyword, "unsupported keyword");
