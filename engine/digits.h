@@ -27,11 +27,12 @@ struct digits_facets {
     bool integer;
     bool low_strict, high_strict;
     const struct json *low, *high; /* numbers, or NULL */
+    const struct json *step;       /* the number is a multiple of this one; or NULL */
 };
 
 struct digits_memo {
     bool integer, low_strict, high_strict;
-    uint32_t low, low_len, high, high_len; /* spellings in `text` */
+    uint32_t low, low_len, high, high_len, step, step_len; /* spellings in `text` */
     uint32_t automaton;
 };
 
@@ -44,7 +45,13 @@ struct digits {
     uint32_t n_text, cap_text;
 };
 
-enum digits_result { DIGITS_OK, DIGITS_EMPTY /* no number satisfies */, DIGITS_TOO_LONG, DIGITS_MEMORY };
+enum digits_result {
+    DIGITS_OK,
+    DIGITS_EMPTY,    /* no number satisfies */
+    DIGITS_TOO_LONG, /* a bound */
+    DIGITS_STEP,     /* the step has too many digits */
+    DIGITS_MEMORY
+};
 
 /* Finds or builds the automaton; *automaton is its first state, where reading starts. */
 enum digits_result digits_find(struct digits *digits, const struct digits_facets *facets,
