@@ -163,13 +163,13 @@ bool machine_value_done(const struct machine *machine, struct thread *thread) {
     return true;
 }
 
-static bool step_words(const struct machine *machine, struct thread *thread, unsigned char byte) {
+static bool step_words(struct machine *machine, struct thread *thread, unsigned char byte) {
     const struct words *words = &machine->rules->words;
     if (!words_narrow(words, &thread->lo, &thread->hi, thread->pos, byte)) return false;
     thread->pos++;
     if (thread->hi - thread->lo == 1 && words->list[thread->lo].len == thread->pos)
-        return machine_value_done(machine, thread);
-    return true;
+        return machine_item_done(machine, thread, machine_word_hash(machine, thread->lo));
+    return machine_word_left(machine, thread->frame, thread->lo, thread->hi);
 }
 
 static bool words_complete(const struct machine *machine, const struct thread *thread) {
@@ -198,7 +198,9 @@ static const struct cell_array *array_of(const struct machine *machine, const st
 static bool may_add_item(const struct machine *machine, const struct frame *frame) {
     const struct cell_array *array = array_of(machine, frame);
     return frame->index < array->max &&
-           machine_fits(machine, frame, rules_item(machine->rules, array, frame->index));
+           machine_fits(machine, frame, rules_item(machine->rules, array, frame->index)) &&
+           machine_item_left(machine, (uint32_t)(frame - machine->frames),
+                             rules_item(machine->rules, array, frame->index));
 }
 
 /* Items beyond the last that is special or counted are alike. */
@@ -290,7 +292,9 @@ static bool step_scalar(struct machine *machine, struct thread *thread, unsigned
         complete = number_state(machine, &before)->distance == 0;
     }
     *thread = before;
-    if (!complete || !machine_value_done(machine, thread)) return false;
+    uint64_t hash =
+        complete && before.mode == MODE_WORDS ? machine_word_hash(machine, before.lo) : 0;
+    if (!complete || !machine_item_done(machine, thread, hash)) return false;
     struct thread after;
     uint32_t n = machine_step(machine, thread, byte, &after, 1);
     *thread = after;

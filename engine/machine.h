@@ -97,12 +97,23 @@ uint64_t machine_hash(const struct machine *machine, const struct thread *thread
 void machine_collect(struct machine *machine, struct thread *threads, uint32_t n);
 
 /* ---- machine_string.c ---- */
-bool machine_string(const struct machine *machine, struct thread *thread, unsigned char byte);
+bool machine_string(struct machine *machine, struct thread *thread, unsigned char byte);
 bool machine_inside(const struct machine *machine, struct thread *thread, unsigned char byte);
 uint32_t machine_string_shortest(const struct machine *machine, const struct thread *thread);
 /* One byte inside a string of a language: what of it is followed in thread->scan, acc and state. */
 enum quoted_event machine_spell(const struct language *language, struct thread *thread,
                                 unsigned char byte, const struct language_length *after);
+
+/* ---- machine_unique.c ---- */
+/* Is the value that is read inside this frame an item of an array without repetitions? */
+bool machine_unique(const struct machine *machine, uint32_t frame);
+/* The item is complete; `hash` is what items are told apart by. False if there was one like it. */
+bool machine_item_done(struct machine *machine, struct thread *thread, uint64_t hash);
+uint64_t machine_word_hash(const struct machine *machine, uint32_t word);
+/* Is there a word in [lo, hi) that is no item of the array yet? */
+bool machine_word_left(const struct machine *machine, uint32_t frame, uint32_t lo, uint32_t hi);
+/* May a value of the node be an item more? */
+bool machine_item_left(const struct machine *machine, uint32_t frame, uint32_t node);
 
 /* ---- machine_object.c ---- */
 uint32_t machine_new_frame(struct machine *machine, struct frame frame); /* 0: no memory */

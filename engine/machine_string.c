@@ -1,3 +1,4 @@
+#include "engine/hash.h"
 #include "engine/machine.h"
 
 /* Escapes that a language's strings may hold: those JSON needs, and \u for what is not ASCII (many
@@ -69,7 +70,7 @@ static bool count_character(const struct cell_string *string, struct thread *thr
     return true;
 }
 
-static bool string_of_language(const struct machine *machine, const struct cell_string *string,
+static bool string_of_language(struct machine *machine, const struct cell_string *string,
                                struct thread *thread, unsigned char byte) {
     const struct language *language = &machine->rules->languages[string->language].language;
     if (thread->scan == QUOTED_NORMAL) {
@@ -98,15 +99,19 @@ bool machine_inside(const struct machine *machine, struct thread *thread, unsign
     return event != QUOTED_DEAD;
 }
 
-bool machine_string(const struct machine *machine, struct thread *thread, unsigned char byte) {
+bool machine_string(struct machine *machine, struct thread *thread, unsigned char byte) {
     const struct cell_string *string = &machine->rules->cells[thread->cell].string;
     if (string->language != RULES_NONE) return string_of_language(machine, string, thread, byte);
     bool begins = thread->scan == QUOTED_NORMAL;
     enum quoted_event event = quoted_step(&thread->scan, &thread->acc, byte);
     if (event == QUOTED_DEAD) return false;
     if (event == QUOTED_END)
-        return thread->count >= string->min && machine_value_done(machine, thread);
-    if (event == QUOTED_CHAR) thread->acc = 0;
+        return thread->count >= string->min && machine_item_done(machine, thread, thread->hash);
+    if (event == QUOTED_CHAR) {
+        if (machine_unique(machine, thread->frame))
+            thread->hash = hash_mix(thread->hash + 1, thread->acc);
+        thread->acc = 0;
+    }
     return !begins || count_character(string, thread);
 }
 

@@ -120,9 +120,65 @@ static uint32_t item_length(const struct rules *rules, uint32_t node) {
     return node == RULES_NONE ? RULES_INFINITE : rules->nodes[node].shortest;
 }
 
+/* A number spelled with a point or exponent may equal one that is spelled otherwise. */
+static bool distinct_words(const struct rules *rules, const struct cell_words *list) {
+    for (uint32_t i = list->first; i < list->first + list->n; i++) {
+        const char *text = word_text(&rules->words, i);
+        uint32_t len = rules->words.list[i].len;
+        if (*text == '[' || *text == '{' || list->n > RULES_MAX_DISTINCT) return false;
+        for (uint32_t k = 0;
+             *text != '"' && *text != 't' && *text != 'f' && *text != 'n' && k < len; k++)
+            if (text[k] == '.' || text[k] == 'e' || text[k] == 'E') return false;
+    }
+    return true;
+}
+
+bool rules_distinct(const struct rules *rules, uint32_t node) {
+    if (node == RULES_NONE) return true;
+    for (uint32_t i = 0; i < rules->nodes[node].n_cells; i++) {
+        const struct cell *cell = &rules->cells[rules->refs[rules->nodes[node].cells + i]];
+        bool words = cell->kind == CELL_WORDS && distinct_words(rules, &cell->words);
+        bool string = cell->kind == CELL_STRING && cell->string.language == RULES_NONE &&
+                      cell->string.max == RULES_INFINITE;
+        if (!words && !string && cell->shortest != RULES_INFINITE) return false;
+    }
+    return true;
+}
+
+/* How many different items a node has, for certain, and bytes that suffice for each. */
+static uint32_t count_distinct(const struct rules *rules, uint32_t node, uint32_t *length) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; node != RULES_NONE && i < rules->nodes[node].n_cells; i++) {
+        const struct cell *cell = &rules->cells[rules->refs[rules->nodes[node].cells + i]];
+        if (cell->kind == CELL_STRING) {
+            *length = rules_sum(4, cell->string.min); /* two characters make enough strings */
+            return RULES_INFINITE;
+        }
+        if (cell->kind != CELL_WORDS) continue;
+        n += cell->words.n;
+        for (uint32_t k = cell->words.first; k < cell->words.first + cell->words.n; k++)
+            if (rules->words.list[k].len > *length) *length = rules->words.list[k].len;
+    }
+    return n;
+}
+
+/* As rules_array_rest, where no item may repeat. */
+static uint32_t unique_rest(const struct rules *rules, const struct cell_array *array,
+                            uint32_t count) {
+    uint32_t total = 1, comma = rules->spaced ? 2 : 1;
+    for (uint32_t i = count; i < array->min; i++) {
+        uint32_t length = 0;
+        if (count_distinct(rules, rules_item(rules, array, i), &length) < array->min)
+            return RULES_INFINITE;
+        total = rules_sum(total, rules_sum(i ? comma : 0, length));
+    }
+    return total;
+}
+
 uint32_t rules_array_rest(const struct rules *rules, const struct cell_array *array,
                           uint32_t count) {
     uint32_t total = 1, comma = rules->spaced ? 2 : 1, i = count;
+    if (array->unique_part != RULES_NONE) return unique_rest(rules, array, count);
     for (; i < array->min && i < array->n_prefix; i++)
         total = rules_sum(
             total, rules_sum(i ? comma : 0, item_length(rules, rules->refs[array->prefix + i])));

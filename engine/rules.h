@@ -23,6 +23,7 @@
 #define RULES_MAX_REFS  (1u << 20)
 #define RULES_MAX_PROPS (1u << 20)
 #define RULES_MAX_LANGUAGES 1024
+#define RULES_MAX_DISTINCT 512 /* words among which a unique item is chosen */
 
 enum cell_kind { CELL_WORDS, CELL_STRING, CELL_NUMBER, CELL_ARRAY, CELL_OBJECT };
 
@@ -40,6 +41,7 @@ struct cell_array {
     uint32_t min, max;        /* items; RULES_INFINITE */
     uint32_t prefix, n_prefix; /* nodes of the first items: refs[prefix..] */
     uint32_t rest;            /* node of the others; RULES_NONE if n_prefix is all there may be */
+    uint32_t unique_part;      /* whose uniqueItems holds; RULES_NONE: items may repeat */
 };
 struct cell_object {
     uint32_t props, n_props; /* props[props..props + n_props], then a sentinel; schema order */
@@ -159,6 +161,8 @@ uint32_t rules_kind(const struct rules *rules, const struct cell_object *object,
 uint32_t rules_array_rest(const struct rules *rules, const struct cell_array *array,
                           uint32_t count);
 uint32_t rules_item(const struct rules *rules, const struct cell_array *array, uint32_t index);
+/* Can items of this node be told apart as they are written? Free strings and scalar words can. */
+bool rules_distinct(const struct rules *rules, uint32_t node);
 /* Saturating sum; RULES_INFINITE absorbs. */
 uint32_t rules_sum(uint32_t a, uint32_t b);
 

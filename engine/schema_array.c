@@ -30,19 +30,30 @@ static uint32_t item_node(struct schema *schema, const struct bundle *bundle, ui
     return schema_node(schema, terms, n);
 }
 
-static bool refuse_unsupported(struct schema *schema, const struct bundle *bundle,
-                               const struct cell_array *array) {
-    static const uint8_t refused[] = {KW_CONTAINS, KW_UNIQUE_ITEMS, KW_UNEVALUATED_ITEMS};
+static bool refuse_unsupported(struct schema *schema, const struct bundle *bundle) {
+    static const uint8_t refused[] = {KW_CONTAINS, KW_UNEVALUATED_ITEMS};
     for (uint32_t i = 0; i < bundle->n; i++)
         for (size_t k = 0; k < sizeof refused; k++) {
-            const struct json *value = schema_get(schema, term_part(bundle->terms[i]), refused[k]);
-            bool unique = refused[k] == KW_UNIQUE_ITEMS;
-            if (!value || (unique && (value->type == JSON_FALSE || array->max <= 1))) continue;
-            if (refused[k] == KW_UNEVALUATED_ITEMS && value->type == JSON_TRUE) continue;
-            return schema_refuse(schema, term_part(bundle->terms[i]), refused[k],
-                                 "unsupported keyword");
+            uint32_t part = term_part(bundle->terms[i]);
+            const struct json *value = schema_get(schema, part, refused[k]);
+            if (!value || (refused[k] == KW_UNEVALUATED_ITEMS && value->type == JSON_TRUE))
+                continue;
+            return schema_refuse(schema, part, refused[k], "unsupported keyword");
         }
     return true;
+}
+
+/* Whose uniqueItems matters. What is only to be shown empty may repeat items. */
+static uint32_t unique_part(const struct schema *schema, const struct bundle *bundle,
+                            const struct cell_array *array) {
+    for (uint32_t i = 0; i < bundle->n && array->max > 1; i++) {
+        const struct json *unique =
+            schema_get(schema, term_part(bundle->terms[i]), KW_UNIQUE_ITEMS);
+        if (unique && unique->type == JSON_TRUE &&
+            !(bundle->terms[i] & (TERM_LOOSE | TERM_DECIDED)))
+            return term_part(bundle->terms[i]);
+    }
+    return RULES_NONE;
 }
 
 static bool add_prefix(struct schema *schema, const struct bundle *bundle,
@@ -72,7 +83,10 @@ bool schema_array(struct schema *schema, const struct bundle *bundle, struct cel
         if (tuple && tuple->len > array->n_prefix) array->n_prefix = tuple->len;
     }
     if (array->n_prefix > array->max) array->n_prefix = array->max;
-    if (!refuse_unsupported(schema, bundle, array)) return false;
+    if (!refuse_unsupported(schema, bundle)) return false;
+    array->unique_part = unique_part(schema, bundle, array);
+    if (array->unique_part != RULES_NONE && array->min > 200)
+        return schema_refuse(schema, array->unique_part, KW_UNIQUE_ITEMS, "too many items");
     if (!add_prefix(schema, bundle, array)) return false;
     array->rest = array->max > array->n_prefix ? item_node(schema, bundle, UINT32_MAX - 1)
                                                : schema_nothing(schema);

@@ -79,6 +79,7 @@ struct schema {
     uint32_t cap_parts, cap_members, cap_sets, cap_terms, cap_duties;
     struct schema_map part_map, set_map;
     struct schema_block *made; /* subschemas made up here */
+    uint32_t first_cell, end_cell; /* of this schema */
     uint32_t compiled;         /* sets whose node is filled */
     uint32_t work;             /* bundles made, against explosion */
     uint32_t work_limit;       /* for the node being compiled */

@@ -121,6 +121,8 @@ static const char *const inline_schemas[] = {
     "{\"type\":\"string\",\"pattern\":\"^([\\u00e0-\\u00ff]|\\\\n|\\ud83d\\ude00)+\\\\W\"}",
     "{\"anyOf\":[{\"type\":\"string\",\"pattern\":\"^a\"},{\"type\":\"string\",\"maxLength\":4},{\"enum\":[\"abc\",5]},{\"type\":\"array\"}]}",
     "{\"type\":\"object\",\"minProperties\":2,\"maxProperties\":3,\"properties\":{\"a\":{},\"b\":{}},\"patternProperties\":{\"^p\":true},\"additionalProperties\":false}",
+    "{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"enum\":[\"a\",\"ab\",\"abc\",1,12,123]},\"minItems\":3}",
+    "{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"enum\":[\"a\",5]}]}}",
     "{\"type\":\"array\",\"items\":{\"type\":\"number\",\"minimum\":-2.5,\"maximum\":1e3},\"maxItems\":3}",
 };
 enum { INLINE_SCHEMAS = sizeof inline_schemas / sizeof *inline_schemas };
