@@ -4,7 +4,7 @@
 
 #include "engine/generation.h"
 
-enum { FORCED_BYTES = 4096, CLOSING_BYTES = 1 << 16 };
+enum { FORCED_BYTES = 4096, CLOSING_BYTES = 1 << 14 };
 
 /* ---- putting tokens out ----------------------------------------------------------------- */
 
@@ -67,6 +67,7 @@ void generation_stream(struct generation *g, bool finished) {
 
 /* Tokens of the shortest completion from the matcher's state; SIZE_MAX if it can't be told. */
 static size_t closing_tokens(const struct generation *g, struct matcher *matcher, struct tokens *tokens) {
+    if (matcher_shortest(matcher) > CLOSING_BYTES) return SIZE_MAX;
     char *bytes = malloc(CLOSING_BYTES);
     struct error error = {0};
     size_t len = bytes ? matcher_closing(matcher, bytes, CLOSING_BYTES) : 0;

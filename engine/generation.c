@@ -121,9 +121,13 @@ static bool context_error(const struct generation *g, uint64_t wanted, struct er
 
 /* Tokens of the shortest text the grammar allows. */
 static bool shortest_tokens(const struct generation *g, size_t *n, struct error *error) {
-    enum { CAP = 1 << 20 };
+    enum { CAP = 1 << 14 };
     *n = grammar_shortest(g->grammar);
     if (*n <= g->max_tokens) return true; /* a token is at least a byte */
+    if (*n > CAP) { /* writing it out would take long, and no budget is meant for it */
+        *n = SIZE_MAX;
+        return true;
+    }
     struct matcher *matcher = matcher_new(g->grammar, g->engine->trie, error);
     char *closing = matcher ? malloc(CAP) : NULL;
     struct tokens tokens = {0};
