@@ -306,7 +306,8 @@ def main():
         with Daemon(model=path) as daemon, daemon.client(300) as client:
             supported = timed(daemon, "supported", test_supported, client, cases)
             timed(daemon, f"random weights, {len(supported)} cases", test_random_model, client, supported)
-        with Daemon("--kv-bytes", "1G") as daemon, daemon.client(300) as client:
+        roomy = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") > 7 << 30
+        with Daemon("--kv-bytes", "2G" if roomy else "512M") as daemon, daemon.client(300) as client:
             timed(daemon, f"real model, {len(supported)} cases twice", test_real_model, client, supported)
             timed(daemon, "choices", test_choices, client, supported)
             timed(daemon, "several calls", test_several_calls, client, supported)
