@@ -12,7 +12,7 @@
  * leads), schema_check.c (well-formedness), schema_bundle.c (disjunctions), schema_overlap.c (are
  * branches disjoint), schema_logic.c and schema_made.c (`not`, `if` and dependencies as
  * alternatives), schema_instance.c (values against parts), schema_cell.c, schema_string.c,
- * schema_array.c, schema_object.c and schema_keys.c (cells).
+ * schema_array.c, schema_object.c, schema_keys.c and schema_closed.c (cells).
  */
 #ifndef ENGINE_SCHEMA_H
 #define ENGINE_SCHEMA_H

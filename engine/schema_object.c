@@ -131,62 +131,27 @@ static uint32_t property_node(struct schema *schema, const struct bundle *bundle
 
 /* ---- which further members there may be ---- */
 
-static bool speaks_of_objects(const struct schema_part *part) {
-    const uint64_t keywords = 1ull << KW_PROPERTIES | 1ull << KW_REQUIRED |
-                              1ull << KW_PATTERN_PROPERTIES | 1ull << KW_PROPERTY_NAMES |
-                              1ull << KW_MIN_PROPERTIES | 1ull << KW_MAX_PROPERTIES;
-    return part->present & keywords || (part->present >> KW_TYPE & 1 && part->types & TYPE_OBJECT);
-}
-
-/* How many names and patterns the groups declare. */
-static uint32_t count_declared(const struct schema *schema, const struct bundle *bundle,
-                               const struct names *names, uint64_t group) {
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < names->n; i++) n += (names->list[i].groups & group) != 0;
-    for (uint32_t i = 0; i < bundle->n; i++) {
-        const struct json *patterns =
-            schema_get(schema, term_part(bundle->terms[i]), KW_PATTERN_PROPERTIES);
-        if (patterns && group_of(bundle, i) == group) n += patterns->len;
-    }
-    return n;
-}
-
-/* What a group says of members beyond those it declares. */
-struct openness {
-    bool object; /* it speaks of objects */
-    bool open, names;
-    uint32_t least;
-};
-
-static bool closes(const struct schema *schema, const struct bundle *bundle,
-                   const struct names *names, uint64_t group) {
-    struct openness is = {.object = false};
+/* A group is open where one of its parts says what further members may be. */
+static bool closes(struct schema *schema, const struct bundle *bundle, uint64_t group) {
+    struct schema_openness is = {.n = 0};
     for (uint32_t i = 0; i < bundle->n; i++) {
         uint32_t part = term_part(bundle->terms[i]);
         if (group_of(bundle, i) != group) continue;
-        const struct json *least = schema_get(schema, part, KW_MIN_PROPERTIES);
-        uint32_t count = least ? schema_count(least) : 0;
-        is.object |= speaks_of_objects(&schema->parts[part]);
-        is.open |= schema_get(schema, part, KW_ADDITIONAL_PROPERTIES) != NULL;
-        is.names |= schema_get(schema, part, KW_PROPERTY_NAMES) != NULL;
-        if (count > is.least) is.least = count;
+        if (schema_get(schema, part, KW_ADDITIONAL_PROPERTIES)) return false;
+        schema_look_around(schema, part, &is);
     }
-    if (is.open || !is.object) return false;
-    uint32_t declared = count_declared(schema, bundle, names, group);
-    /* Closed, it could not have the members it must have; or it only says how they are named. */
-    return is.least <= declared && !(is.names && declared == 0);
+    return schema_closes(&is);
 }
 
 /* The groups that are closed. */
-static uint64_t closed_groups(const struct schema *schema, const struct bundle *bundle,
-                              const struct names *names) {
+static uint64_t closed_groups(struct schema *schema, const struct bundle *bundle) {
     uint64_t closed = 0, seen = 0;
     if (!schema->options.closed) return 0;
     for (uint32_t i = 0; i < bundle->n; i++) {
         uint64_t group = group_of(bundle, i);
         if (!group || seen & group) continue;
         seen |= group;
-        if (closes(schema, bundle, names, group)) closed |= group;
+        if (closes(schema, bundle, group)) closed |= group;
     }
     return closed;
 }
@@ -314,7 +279,7 @@ static bool add_key_lists(struct schema *schema, const struct names *names, cons
 static bool fill_object(struct schema *schema, const struct bundle *bundle, struct names *names,
                         struct schema_keys *keys, struct prop *props, uint32_t *kept,
                         struct cell_object *object) {
-    uint64_t closed = closed_groups(schema, bundle, names);
+    uint64_t closed = closed_groups(schema, bundle);
     uint32_t n = 0;
     object->min = schema_max_of(schema, bundle, KW_MIN_PROPERTIES);
     object->max = schema_min_of(schema, bundle, KW_MAX_PROPERTIES);

@@ -260,6 +260,19 @@ bool schema_keys_build(struct schema *schema, const struct bundle *bundle, struc
 bool schema_keys_hold(const struct schema_keys *keys, uint32_t label, const char *text, uint32_t len);
 void schema_keys_free(struct schema_keys *keys);
 
+/* ---- schema_closed.c ---- */
+enum { OPENNESS_PARTS = 256 };
+struct schema_openness { /* of an object schema with all it may lead to in place */
+    uint32_t parts[OPENNESS_PARTS], n;
+    bool object;             /* it speaks of objects */
+    bool names;              /* it restricts names */
+    uint64_t declared, least; /* members declared, members that must be there */
+};
+/* Adds a part and what its applicators lead to, alternatives included. */
+void schema_look_around(struct schema *schema, uint32_t part, struct schema_openness *is);
+/* Where nothing says what further members may be: are there none? */
+bool schema_closes(const struct schema_openness *is);
+
 /* ---- schema_instance.c ---- */
 /* Does the value satisfy a part, with everything it refers to? Unknown: error is set. */
 enum schema_verdict schema_allows(struct schema *schema, uint32_t part, const struct json *value);
