@@ -172,8 +172,11 @@ def health():
         with client() as busy:
             for i in range(30):
                 busy.request("complete", long_generation(500, 2000), id=i)
-            time.sleep(0.3)
+            until = time.monotonic() + 20 * PATIENCE
             result = c.call("health")
+            while result["active"] < 1 and time.monotonic() < until:  # preparing takes its time
+                time.sleep(0.05)
+                result = c.call("health")
             assert result["active"] >= 1 and result["queue_depth"] + result["active"] == 30, result
     DAEMON.idle(20)
 
