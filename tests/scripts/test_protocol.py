@@ -281,12 +281,13 @@ def no_bare_numbers():
 @test
 def deadline_phases():
     with client() as c:
-        error = c.error("complete", long_generation(4000, 2000, deadline_ms=300))
+        asked = long_generation(4000, 2000)
+        error = c.error("complete", {**asked, "deadline_ms": 300})
         assert error["code"] == 1002 and error["data"]["phase"] in ("prefill", "decode"), error
         if error["data"]["phase"] == "decode":
             partial = error["data"]["partial"]
             assert partial["usage"]["completion_tokens"] > 0 and isinstance(partial["content"], str), partial
-            whole = c.call("complete", long_generation(partial["usage"]["completion_tokens"]))
+            whole = c.call("complete", {**asked, "max_tokens": partial["usage"]["completion_tokens"]})
             assert whole["content"].startswith(partial["content"])
         if not IS_FAKE:
             error = c.error("complete", {"prompt": "a b c d " * 900, "deadline_ms": 60})
