@@ -40,7 +40,7 @@ PROTO   := $(BUILD)/libproto.a
 DAEMON  := $(BUILD)/libdaemon.a
 CLIENT  := $(BUILD)/libplm.a
 
-PROGRAMS := $(BUILD)/plmd $(BUILD)/plmctl $(BUILD)/plm-bench $(BUILD)/plm-eval
+PROGRAMS := $(BUILD)/plmd $(BUILD)/plmctl $(BUILD)/plm-bench $(BUILD)/plm-eval $(BUILD)/plm-schema-bench
 
 RPC_PAGE := $(BUILD)/plm-rpc.7
 
@@ -87,6 +87,8 @@ $(BUILD)/plmctl: $(PLMCTL_O) $(CLIENT) $(PROTO) $(BASE)
 $(BUILD)/plm-bench: $(BUILD)/tests/bench/plm-bench.o $(ENGINE) $(KERNELS) $(BASE)
 	@$(CC) $(LDFLAGS) $^ -lm -o $@
 $(BUILD)/plm-eval: $(BUILD)/tests/bench/plm-eval.o $(ENGINE) $(KERNELS) $(BASE)
+	@$(CC) $(LDFLAGS) $^ -lm -o $@
+$(BUILD)/plm-schema-bench: $(BUILD)/tests/bench/plm-schema-bench.o $(ENGINE) $(KERNELS) $(BASE)
 	@$(CC) $(LDFLAGS) $^ -lm -o $@
 
 # Unit tests: tests/unit/LAYER/test_NAME.c is one Check program that links LAYER and what it may know.
@@ -187,7 +189,7 @@ check-layers:
 clean:
 	rm -rf $(BUILD)
 help:
-	@echo "make            build plmd, plmctl, plm-bench, plm-eval into $(BUILD)/"
+	@echo "make            build plmd, plmctl, plm-bench, plm-eval, plm-schema-bench into $(BUILD)/"
 	@echo "make demo       install what is missing, build, fetch the model, run an agent's request"
 	@echo "make test       install what is missing, build, run every test"
 	@echo "make debug | asan | tsan | asan-test | fuzz    other builds, below $(BUILD)/"
