@@ -10,6 +10,8 @@ DESTDIR  ?=
 CC       := $(if $(filter default,$(origin CC)),gcc,$(CC))
 OPT      ?= -O2 -g
 SAN      ?=
+# For the kernels on top of SAN, e.g. -fno-sanitize=thread: real models are too slow otherwise.
+KERNEL_SAN ?=
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
 CFLAGS += -std=gnu11 $(OPT) $(WARN) $(SAN) -fno-math-errno -ffp-contract=off -D_GNU_SOURCE -I. -I$(BUILD) -pthread
@@ -46,6 +48,7 @@ RPC_PAGE := $(BUILD)/plm-rpc.7
 
 all: $(PROGRAMS) $(RPC_PAGE)
 
+$(KERNELS_O): CFLAGS += $(KERNEL_SAN)
 # The specification must not be vectorised behind its back: gcc 12 -O3 miscompiles such loops.
 $(BUILD)/kernels/scalar/%.o: CFLAGS += -fno-tree-vectorize -fno-tree-slp-vectorize
 $(BUILD)/kernels/avx2/%.o:   CFLAGS += -O3 -mavx2 -mfma -mf16c
