@@ -89,6 +89,15 @@ static struct text content_before(struct text text, size_t calls_at) {
     return calls_at ? (struct text){text.bytes, calls_at} : (struct text){0};
 }
 
+/* Where the budget cut a call short in the middle of its opening; text.len if nowhere. A few bytes like the
+ * opening's first are as well the beginning of a word: it takes half of it. */
+static size_t cut_opening(struct text text, const char *open) {
+    size_t whole = strlen(open);
+    for (size_t n = text.len < whole ? text.len : whole; n && n >= whole / 2; n--)
+        if (memcmp(text.bytes + text.len - n, open, n) == 0) return text.len - n;
+    return text.len;
+}
+
 static bool echo_prompt(struct generation *g, struct error *error) {
     struct buf *memory = &g->memory;
     if (!engine_detokenize(g->engine, memory, g->tokens.ids, g->n_prompt, error)) return false;
@@ -110,7 +119,9 @@ bool answer_build(struct generation *g, struct error *error) {
     const char *open = chat_syntax(&g->engine->chat, spec->style).open;
     const char *at = memmem(text.bytes, text.len, open, strlen(open));
     if (!at) {
+        size_t end = g->result.finish == FINISH_LENGTH ? cut_opening(text, open) : text.len;
         if (spec->choice != CHOICE_AUTO) g->result.content = (struct text){0};
+        else if (end < text.len) g->result.content = content_before(text, end);
         return true;
     }
     struct text calls = {at, text.len - (size_t)(at - text.bytes)};

@@ -214,6 +214,25 @@ def tool_choices():
 
 
 @test
+def a_call_that_the_budget_cuts_short_is_not_text():
+    tool = {"name": "list_dir", "parameters": {"type": "object", "properties": {"path": {"type": "string"}}}}
+    messages = []
+    for path in "abcd":  # a pattern that the model goes on with
+        messages += [{"role": "user", "content": f"List {path}"},
+                     {"role": "assistant", "tool_calls": [{"name": "list_dir", "arguments": {"path": path}}]},
+                     {"role": "tool", "content": "x"}, {"role": "assistant", "content": "x"}]
+    params = {"messages": [*messages, {"role": "user", "content": "List e"}], "tools": [tool], "temperature": 0}
+    with client() as c:
+        if not c.call("chat", {**params, "max_tokens": 60})["calls"]:
+            print("SKIP: this model does not call by itself")
+            return
+        for budget in range(3, 30):
+            result = c.call("chat", {**params, "max_tokens": budget})
+            assert "tool_" not in (result["content"] or ""), (budget, result)
+            assert result["calls"] or result["finish_reason"] == "length", (budget, result)
+
+
+@test
 def several_calls():
     with client() as c:
         for n in (0, 17, 1.5, "2"):
