@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stddef.h>
+#include <string.h>
 
 static void error_fill(struct error *error, enum error_code code, const char *path,
                        const char *format, va_list args) {
@@ -26,6 +27,15 @@ bool error_at(struct error *error, enum error_code code, const char *path, const
     error_fill(error, code, path, format, args);
     va_end(args);
     return false;
+}
+
+void error_relocate(struct error *error, const char *from, const char *to) {
+    char rest[sizeof error->path];
+    size_t n = strncmp(error->path, from, strlen(from)) == 0 ? strlen(from) : 0;
+    snprintf(rest, sizeof rest, "%s", error->path + n);
+    snprintf(error->path, sizeof error->path, "%s", to);
+    size_t len = strlen(error->path);
+    snprintf(error->path + len, sizeof error->path - len, "%s", rest);
 }
 
 static const struct {

@@ -56,6 +56,9 @@ bool error_set(struct error *error, enum error_code code, const char *format, ..
 bool error_at(struct error *error, enum error_code code, const char *path, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Puts `to` in front of the path, in place of `from` if it begins with that. */
+void error_relocate(struct error *error, const char *from, const char *to);
+
 /* The snake_case name of a code, e.g. "schema_unsupported". Static. */
 const char *error_name(enum error_code code);
 

@@ -85,6 +85,7 @@ struct generation_spec {
     /* output */
     enum response_format format;
     struct text format_schema; /* FORMAT_JSON_SCHEMA: JSON text */
+    bool widen; /* on_unsupported: drop keywords that can't be honoured, and warn */
     enum json_style style;
     uint64_t max_tokens; /* 0: the default */
     const struct text *stop;
@@ -99,6 +100,12 @@ struct generation_spec {
 };
 
 enum finish_reason { FINISH_STOP, FINISH_TOOL_CALLS, FINISH_LENGTH, FINISH_INVALID };
+
+/* A keyword that was dropped because it can't be honoured. */
+struct result_warning {
+    char path[512], keyword[64], reason[160];
+    bool judged; /* what came out was still held against it */
+};
 
 struct result_call {
     struct text name, arguments; /* the bytes generated and validated */
@@ -131,6 +138,8 @@ struct generation_result {
     bool has_now;  /* a template was rendered */
     const struct token_logprobs *logprobs;
     size_t n_logprobs;
+    const struct result_warning *warnings; /* on_unsupported "widen" */
+    size_t n_warnings;
     const char *phase; /* where it was when it ended early: "queued", "prefill", "decode" */
 };
 

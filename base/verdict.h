@@ -9,6 +9,8 @@ struct schema_question {
     struct text schema; /* absent: the tools */
     const struct tool *tools;
     size_t n_tools;
+    bool widen;           /* on_unsupported: all that can't be honoured is listed, and `accepts` is
+                             said of the decoder without it */
     struct text instance; /* absent: about the schema only */
 };
 

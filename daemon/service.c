@@ -94,7 +94,7 @@ static void add_capabilities(struct buf *out) {
     buf_add_char(out, '[');
     for (int i = METHOD_NONE + 1; i < METHOD_COUNT_; i++)
         buf_printf(out, "\"%s\",", method_name((enum method)i));
-    buf_add_str(out, "\"stream\",\"progress\",\"batch\",\"deadline\"]");
+    buf_add_str(out, "\"stream\",\"progress\",\"batch\",\"deadline\",\"on_unsupported:widen\"]");
 }
 
 void service_hello(struct buf *out, const struct conn *conn) {

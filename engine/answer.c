@@ -10,6 +10,12 @@ static bool invalid(struct error *error, const char *what) {
     return error_set(error, ERROR_OUTPUT_INVALID, "%s", what);
 }
 
+/* Where keywords were dropped, what does not satisfy them is no bug: it is not returned. */
+static bool withhold(struct generation *g) {
+    g->result.finish = FINISH_INVALID;
+    return true;
+}
+
 /* ---- calls -------------------------------------------------------------------------------- */
 
 static size_t find_tool(const struct generation_spec *spec, const struct json *name) {
@@ -31,6 +37,7 @@ static bool add_call(struct generation *g, const struct json *call, struct error
     size_t tool = find_tool(g->spec, name);
     if (tool == SIZE_MAX || !g->checks[tool].validator) return invalid(error, "a call names no tool that may be called");
     if (!validator_check(g->checks[tool].validator, arguments, &inner)) {
+        if (g->warnings.n) return withhold(g);
         char path[560];
         snprintf(path, sizeof path, "calls[%zu].arguments%s", r->n_calls, inner.path);
         return error_at(error, ERROR_OUTPUT_INVALID, path, "%s", inner.message);
@@ -80,6 +87,10 @@ static bool check_format(struct generation *g, struct text text, struct error *e
     bool ok = g->spec->format != FORMAT_JSON_OBJECT || json_root(doc)->type == JSON_OBJECT;
     if (ok && g->n_checks) ok = validator_check(g->checks[0].validator, json_root(doc), &inner);
     json_free(doc);
+    if (!ok && g->warnings.n) {
+        g->result.content = (struct text){0};
+        return withhold(g);
+    }
     return ok || error_at(error, ERROR_OUTPUT_INVALID, inner.path, "the answer: %s", inner.message);
 }
 
@@ -114,7 +125,7 @@ bool answer_build(struct generation *g, struct error *error) {
     g->result.content = text;
     if (!may_call) {
         if (spec->format != FORMAT_TEXT && !check_format(g, text, error)) return false;
-        return !spec->echo || echo_prompt(g, error);
+        return !spec->echo || !g->result.content.bytes || echo_prompt(g, error);
     }
     const char *open = chat_syntax(&g->engine->chat, spec->style).open;
     const char *at = memmem(text.bytes, text.len, open, strlen(open));

@@ -7,6 +7,7 @@
 #include "engine/grammar.h"
 #include "engine/matcher.h"
 #include "engine/validate.h"
+#include "engine/widen.h"
 
 enum { SCHEMA_NESTING = 128, INSTANCE_NESTING = 128 };
 
@@ -24,8 +25,6 @@ static bool no_memory(struct error *error) {
 
 /* ---- the decoder ---- */
 
-static const struct grammar_limits limits = {ENGINE_SCHEMA_BYTES, ENGINE_SCHEMA_DEPTH};
-
 static struct grammar *grammar_of_tools(const struct tool *tools, size_t n, bool spaced,
                                         struct error *error) {
     const struct grammar_syntax syntax = {"", "", "", spaced};
@@ -35,7 +34,7 @@ static struct grammar *grammar_of_tools(const struct tool *tools, size_t n, bool
         list[i] = (struct grammar_tool){tools[i].name.bytes, tools[i].name.len,
                                         tools[i].schema.bytes, tools[i].schema.len};
     struct grammar *grammar =
-        grammar_from_tools(list, n, GRAMMAR_CALLS, 1, &syntax, &limits, error);
+        grammar_from_tools(list, n, GRAMMAR_CALLS, 1, &syntax, NULL, error);
     free(list);
     return grammar;
 }
@@ -44,7 +43,7 @@ static struct grammar *grammar_of(const struct schema_question *question, bool s
                                   struct error *error) {
     struct text schema = question->schema;
     if (schema.bytes)
-        return grammar_from_schema(schema.bytes, schema.len, false, spaced, &limits, error);
+        return grammar_from_schema(schema.bytes, schema.len, false, spaced, NULL, error);
     return grammar_of_tools(question->tools, question->n_tools, spaced, error);
 }
 
@@ -58,11 +57,12 @@ static bool produces(const struct inquiry *inquiry, struct grammar *grammar) {
     return whole;
 }
 
-static void ask_decoder(struct inquiry *inquiry, struct grammar *spaced) {
+static void ask_decoder(struct inquiry *inquiry, const struct schema_question *question,
+                        struct grammar *spaced) {
     struct schema_verdict *verdict = inquiry->verdict;
     verdict->accepts = produces(inquiry, spaced);
     if (verdict->accepts) return;
-    struct grammar *compact = grammar_of(inquiry->question, false, inquiry->error);
+    struct grammar *compact = grammar_of(question, false, inquiry->error);
     verdict->accepts = compact && produces(inquiry, compact);
     grammar_unref(compact);
 }
@@ -145,15 +145,6 @@ static bool note(struct inquiry *inquiry, const struct error *found) {
     return true;
 }
 
-/* Puts `place` before the path, which may begin with `old`. */
-static void relocate(struct error *error, const char *old, const char *place) {
-    char rest[sizeof error->path];
-    size_t n = strncmp(error->path, old, strlen(old)) == 0 ? strlen(old) : 0;
-    snprintf(rest, sizeof rest, "%s", error->path + n);
-    snprintf(error->path, sizeof error->path, "%s%.*s", place,
-             (int)(sizeof error->path - strlen(place) - 1), rest);
-}
-
 /* Can the validator be made? The grammar of this schema could. */
 static bool note_judge(struct inquiry *inquiry, struct text schema, bool closed,
                        const char *place) {
@@ -163,7 +154,7 @@ static bool note_judge(struct inquiry *inquiry, struct text schema, bool closed,
     judge_free(&judge);
     if (made) return true;
     bool params = found.code == ERROR_INVALID_PARAMS && !closed;
-    relocate(&found, "", params ? "schema" : place);
+    error_relocate(&found, "", params ? "schema" : place);
     return note(inquiry, &found);
 }
 
@@ -175,7 +166,7 @@ static bool note_tool(struct inquiry *inquiry, size_t i, bool compiled) {
         struct grammar *grammar = grammar_of_tools(tool, 1, true, &found);
         grammar_unref(grammar);
         snprintf(place, sizeof place, "tools[%zu]", i);
-        relocate(&found, "tools[0]", place);
+        error_relocate(&found, "tools[0]", place);
         if (!grammar) return note(inquiry, &found);
     }
     snprintf(place, sizeof place, "tools[%zu].parameters", i);
@@ -191,24 +182,117 @@ static bool note_tools(struct inquiry *inquiry, bool compiled, const struct erro
 
 static bool note_schema(struct inquiry *inquiry, bool compiled, struct error *found) {
     if (compiled) return note_judge(inquiry, inquiry->question->schema, false, "");
-    if (found->code == ERROR_INVALID_PARAMS) relocate(found, "", "schema");
+    if (found->code == ERROR_INVALID_PARAMS) error_relocate(found, "", "schema");
     return note(inquiry, found);
 }
 
+/* ---- without what is not supported ---- */
+
+struct wide { /* the question, with schemas that can be honoured */
+    struct schema_question question;
+    struct tool *tools;
+    struct text *made; /* widened: of each tool, or of the schema */
+    size_t n;
+};
+
+struct attempt {
+    const struct tool *tool; /* NULL: the schema */
+    size_t index;
+};
+
+static void wide_free(struct wide *wide) {
+    for (size_t i = 0; wide->made && i < wide->n; i++) free((char *)wide->made[i].bytes);
+    free(wide->made);
+    free(wide->tools);
+}
+
+static bool try_schema(void *user, struct text schema, struct error *error) {
+    const struct attempt *attempt = user;
+    struct schema_question question = {.schema = schema};
+    struct tool tool;
+    char place[48];
+    if (attempt->tool) {
+        tool = *attempt->tool;
+        tool.schema = schema;
+        question = (struct schema_question){.tools = &tool, .n_tools = 1};
+    }
+    struct grammar *grammar = grammar_of(&question, true, error);
+    snprintf(place, sizeof place, "tools[%zu]", attempt->index);
+    if (!grammar && attempt->tool) error_relocate(error, "tools[0]", place);
+    grammar_unref(grammar);
+    return grammar != NULL;
+}
+
+static bool widen_all(struct wide *wide, struct widen_list *list, struct error *error) {
+    struct schema_question *question = &wide->question;
+    struct attempt attempt = {0};
+    char place[48];
+    if (question->schema.bytes) {
+        bool done =
+            widen_schema(question->schema, wide->made, "", try_schema, &attempt, list, true, error);
+        if (wide->made->bytes) question->schema = *wide->made;
+        return done;
+    }
+    for (size_t i = 0; i < wide->n; i++) {
+        struct tool *tool = &wide->tools[i];
+        attempt = (struct attempt){tool, i};
+        snprintf(place, sizeof place, "tools[%zu].parameters", i);
+        if (!widen_schema(tool->schema, &wide->made[i], place, try_schema, &attempt, list, true,
+                          error))
+            return false;
+        if (wide->made[i].bytes) tool->schema = wide->made[i];
+    }
+    question->tools = wide->tools;
+    return true;
+}
+
+/* The grammar without what can't be honoured, which is noted. NULL: *error says why not. */
+static struct grammar *widen_question(struct inquiry *inquiry, struct wide *wide,
+                                      struct error *error) {
+    struct widen_list list = {0};
+    struct grammar *grammar = NULL;
+    size_t n = inquiry->question->n_tools;
+    wide->question = *inquiry->question;
+    wide->n = wide->question.schema.bytes ? 1 : n;
+    wide->tools = calloc(n + 1, sizeof *wide->tools);
+    wide->made = calloc(wide->n + 1, sizeof *wide->made);
+    if (!wide->tools || !wide->made) return no_memory(error), NULL;
+    if (n) memcpy(wide->tools, inquiry->question->tools, n * sizeof *wide->tools);
+    if (widen_all(wide, &list, error)) grammar = grammar_of(&wide->question, true, error);
+    for (size_t i = 0; grammar && i < list.n; i++) {
+        struct error found = {.code = ERROR_SCHEMA_UNSUPPORTED};
+        memcpy(found.path, list.of[i].path, sizeof found.path);
+        memcpy(found.keyword, list.of[i].keyword, sizeof found.keyword);
+        memcpy(found.reason, list.of[i].reason, sizeof found.reason);
+        note(inquiry, &found);
+    }
+    free(list.of);
+    return grammar;
+}
+
 /* ---- all of it ---- */
+
+static bool note_question(struct inquiry *inquiry, bool compiled, struct error *found) {
+    return inquiry->question->schema.bytes ? note_schema(inquiry, compiled, found)
+                                           : note_tools(inquiry, compiled, found);
+}
 
 bool engine_check_schema(const struct engine *engine, struct schema_verdict *verdict,
                          const struct schema_question *question, struct error *error) {
     struct inquiry inquiry = {engine, question, verdict, error};
     struct error found = {0};
+    struct wide wide = {.question = *question};
     *verdict = (struct schema_verdict){.asked = question->instance.bytes != NULL};
     struct grammar *grammar = grammar_of(question, true, &found);
-    bool noted = question->schema.bytes ? note_schema(&inquiry, grammar, &found)
-                                        : note_tools(&inquiry, grammar, &found);
+    if (!grammar && question->widen && found.code == ERROR_SCHEMA_UNSUPPORTED)
+        grammar = widen_question(&inquiry, &wide, &(struct error){0});
+    bool noted = verdict->n_unsupported || note_question(&inquiry, grammar, &found);
     if (noted && verdict->asked) {
-        if (grammar && !verdict->n_unsupported) ask_decoder(&inquiry, grammar);
+        if (grammar && (question->widen || !verdict->n_unsupported))
+            ask_decoder(&inquiry, &wide.question, grammar);
         ask_validator(&inquiry);
     }
     grammar_unref(grammar);
+    wide_free(&wide);
     return error->code == ERROR_NONE;
 }

@@ -18,22 +18,120 @@ static bool same_text(struct text a, struct text b) {
 }
 
 /* The tools that may be called: all, or the named one. */
-static bool compile_tools(struct generation *g, struct error *error) {
+static bool callable(const struct generation_spec *spec, size_t i) {
+    return spec->choice != CHOICE_NAMED || same_text(spec->tools[i].name, spec->choice_name);
+}
+
+struct toolbox {
+    struct grammar_tool *tools;
+    struct text *made; /* widened schemas */
+    size_t *index;     /* in the request */
+    size_t n;
+};
+
+static void toolbox_close(struct toolbox *box) {
+    for (size_t i = 0; box->made && i < box->n; i++) free((char *)box->made[i].bytes);
+    free(box->tools);
+    free(box->made);
+    free(box->index);
+}
+
+static bool toolbox_open(struct toolbox *box, const struct generation_spec *spec) {
+    *box = (struct toolbox){.tools = calloc(spec->n_tools, sizeof *box->tools),
+                            .made = calloc(spec->n_tools, sizeof *box->made),
+                            .index = calloc(spec->n_tools, sizeof *box->index)};
+    if (!box->tools || !box->made || !box->index) return false;
+    for (size_t i = 0; i < spec->n_tools; i++) {
+        if (!callable(spec, i)) continue;
+        box->tools[box->n] = grammar_tool(&spec->tools[i]);
+        box->index[box->n++] = i;
+    }
+    return true;
+}
+
+static struct grammar *grammar_of(const struct generation *g, const struct grammar_tool *tools, size_t n,
+                                  struct error *error) {
     const struct generation_spec *spec = g->spec;
     struct grammar_syntax syntax = chat_syntax(&g->engine->chat, spec->style);
-    enum grammar_choice choice = spec->choice == CHOICE_AUTO ? GRAMMAR_AUTO : GRAMMAR_CALLS;
-    struct grammar_tool *tools = calloc(spec->n_tools, sizeof *tools);
-    size_t n = 0;
-    if (!tools) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the tools");
-    for (size_t i = 0; i < spec->n_tools; i++)
-        if (spec->choice != CHOICE_NAMED || same_text(spec->tools[i].name, spec->choice_name))
-            tools[n++] = grammar_tool(&spec->tools[i]);
-    if (n)
-        g->grammar = grammar_from_tools(tools, n, choice, spec->max_calls ? spec->max_calls : 1, &syntax,
-                                        NULL, error);
-    else error_at(error, ERROR_INVALID_PARAMS, "tool_choice", "names no tool of this request");
-    free(tools);
+    return grammar_from_tools(tools, n, spec->choice == CHOICE_AUTO ? GRAMMAR_AUTO : GRAMMAR_CALLS,
+                              spec->max_calls ? spec->max_calls : 1, &syntax, NULL, error);
+}
+
+/* Names the tool in an error as the request counts them. */
+static void renumber(struct error *error, size_t from, size_t to) {
+    char old[32], new[32];
+    snprintf(old, sizeof old, "tools[%zu]", from);
+    snprintf(new, sizeof new, "tools[%zu]", to);
+    if (strncmp(error->path, old, strlen(old)) == 0) error_relocate(error, old, new);
+}
+
+struct attempt { /* at one schema */
+    const struct generation *g;
+    struct grammar_tool tool;
+    size_t index;
+};
+
+static bool try_tool(void *user, struct text schema, struct error *error) {
+    struct attempt *attempt = user;
+    attempt->tool.schema = schema.bytes;
+    attempt->tool.schema_len = schema.len;
+    struct grammar *grammar = grammar_of(attempt->g, &attempt->tool, 1, error);
+    renumber(error, 0, attempt->index);
+    grammar_unref(grammar);
+    return grammar != NULL;
+}
+
+/* Each tool by itself: one that can't be honoured does not keep others from being. */
+static bool widen_tools(struct generation *g, struct toolbox *box, struct error *error) {
+    char place[48];
+    for (size_t i = 0; i < box->n; i++) {
+        struct attempt attempt = {g, box->tools[i], box->index[i]};
+        snprintf(place, sizeof place, "tools[%zu].parameters", box->index[i]);
+        if (!widen_schema(g->spec->tools[box->index[i]].schema, &box->made[i], place, try_tool, &attempt,
+                          &g->warnings, true, error))
+            return false;
+        if (!box->made[i].bytes) continue;
+        box->tools[i].schema = box->made[i].bytes;
+        box->tools[i].schema_len = box->made[i].len;
+    }
+    return true;
+}
+
+static bool compile_box(struct generation *g, struct toolbox *box, struct error *error) {
+    struct error refusal = {0};
+    if (!box->n)
+        return error_at(error, ERROR_INVALID_PARAMS, "tool_choice", "names no tool of this request");
+    g->grammar = grammar_of(g, box->tools, box->n, &refusal);
+    if (!g->grammar && g->spec->widen && refusal.code == ERROR_SCHEMA_UNSUPPORTED) {
+        if (!widen_tools(g, box, error)) return false;
+        refusal = (struct error){0};
+        g->grammar = grammar_of(g, box->tools, box->n, &refusal);
+    }
+    if (box->n == 1) renumber(&refusal, 0, box->index[0]);
+    if (!g->grammar) *error = refusal;
     return g->grammar != NULL;
+}
+
+static bool compile_tools(struct generation *g, struct error *error) {
+    struct toolbox box;
+    bool ok = toolbox_open(&box, g->spec) ? compile_box(g, &box, error)
+                                          : error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the tools");
+    toolbox_close(&box);
+    return ok;
+}
+
+static bool try_format(void *user, struct text schema, struct error *error) {
+    struct generation *g = user;
+    g->grammar = grammar_from_schema(schema.bytes, schema.len, false, g->spec->style != STYLE_COMPACT, NULL, error);
+    return g->grammar != NULL;
+}
+
+static bool compile_schema(struct generation *g, struct error *error) {
+    struct text made;
+    if (!g->spec->widen) return try_format(g, g->spec->format_schema, error);
+    bool ok = widen_schema(g->spec->format_schema, &made, "", try_format, g, &g->warnings, true, error);
+    free((char *)made.bytes);
+    return ok;
 }
 
 static bool compile_grammar(struct generation *g, struct error *error) {
@@ -45,34 +143,68 @@ static bool compile_grammar(struct generation *g, struct error *error) {
                         "cannot be combined with tools unless tool_choice is \"none\"");
     if (calls) return compile_tools(g, error);
     if (spec->format == FORMAT_JSON_OBJECT) g->grammar = grammar_json_object(spaced, error);
-    if (spec->format == FORMAT_JSON_SCHEMA)
-        g->grammar = grammar_from_schema(spec->format_schema.bytes, spec->format_schema.len, false, spaced,
-                                         NULL, error);
+    if (spec->format == FORMAT_JSON_SCHEMA) return compile_schema(g, error);
     return spec->format == FORMAT_TEXT || g->grammar;
 }
 
 /* ---- the validators --------------------------------------------------------------------- */
 
-static bool check_init(struct answer_check *check, struct text schema, unsigned flags, struct error *error) {
-    static const char none[] = "{\"type\":\"object\",\"properties\":{}}";
-    if (!schema.bytes) schema = (struct text){none, sizeof none - 1};
+static bool check_make(struct answer_check *check, struct text schema, unsigned flags, struct error *error) {
     check->schema = json_parse(schema.bytes, schema.len, MAX_SCHEMA_DEPTH, error);
     if (check->schema) check->validator = validator_new(json_root(check->schema), flags, error);
     return check->validator != NULL;
+}
+
+static void check_clear(struct answer_check *check) {
+    validator_free(check->validator);
+    json_free(check->schema);
+    *check = (struct answer_check){.text = check->text};
+}
+
+struct making {
+    struct answer_check *check;
+    unsigned flags;
+    const char *place;
+};
+
+static bool try_check(void *user, struct text schema, struct error *error) {
+    struct making *making = user;
+    check_clear(making->check);
+    if (check_make(making->check, schema, making->flags, error)) return true;
+    error_relocate(error, "", making->place);
+    return false;
+}
+
+/* The validator of a schema. What it cannot judge, and the decoder cannot hold either, is dropped only if
+ * the request says so. */
+static bool check_init(struct generation *g, struct answer_check *check, struct text schema, unsigned flags,
+                       const char *place, struct error *error) {
+    static const char none[] = "{\"type\":\"object\",\"properties\":{}}";
+    struct making making = {check, flags, place};
+    struct text made = {0};
+    if (!schema.bytes) schema = (struct text){none, sizeof none - 1};
+    if (!g->spec->widen) return try_check(&making, schema, error);
+    bool ok = widen_schema(schema, &made, place, try_check, &making, &g->warnings, false, error);
+    check->text = (char *)made.bytes;
+    return ok;
 }
 
 static bool make_checks(struct generation *g, struct error *error) {
     const struct generation_spec *spec = g->spec;
     bool calls = spec->n_tools && spec->choice != CHOICE_NONE;
     bool format = !calls && spec->format == FORMAT_JSON_SCHEMA;
+    char place[48];
     if (!calls && !format) return true;
     g->n_checks = calls ? spec->n_tools : 1;
     g->checks = calloc(g->n_checks, sizeof *g->checks);
     if (!g->checks) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the validators");
-    if (format) return check_init(&g->checks[0], spec->format_schema, 0, error);
-    for (size_t i = 0; i < g->n_checks; i++)
-        if (spec->choice != CHOICE_NAMED || same_text(spec->tools[i].name, spec->choice_name))
-            if (!check_init(&g->checks[i], spec->tools[i].schema, VALIDATE_CLOSED, error)) return false;
+    if (format) return check_init(g, &g->checks[0], spec->format_schema, 0, "", error);
+    for (size_t i = 0; i < g->n_checks; i++) {
+        snprintf(place, sizeof place, "tools[%zu].parameters", i);
+        if (callable(spec, i) &&
+            !check_init(g, &g->checks[i], spec->tools[i].schema, VALIDATE_CLOSED, place, error))
+            return false;
+    }
     return true;
 }
 
@@ -204,10 +336,11 @@ static void logprobs_free(struct logprob_list *list) {
 void generation_free(struct generation *g) {
     if (!g) return;
     for (size_t i = 0; i < g->n_checks; i++) {
-        validator_free(g->checks[i].validator);
-        json_free(g->checks[i].schema);
+        check_clear(&g->checks[i]);
+        free(g->checks[i].text);
     }
     free(g->checks);
+    free(g->warnings.of);
     matcher_free(g->matcher);
     grammar_unref(g->grammar);
     sampler_free(g->sampler);

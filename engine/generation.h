@@ -11,8 +11,10 @@
 #include "engine/output.h"
 #include "engine/sampler.h"
 #include "engine/validate.h"
+#include "engine/widen.h"
 
 struct answer_check { /* the final gate for one tool or format */
+    char *text; /* of a widened schema, or NULL */
     struct json_doc *schema;
     struct validator *validator;
 };
@@ -34,6 +36,7 @@ struct generation {
     struct grammar *grammar; /* NULL: free text */
     struct answer_check *checks; /* one per tool, or one for the format; n_checks */
     size_t n_checks;
+    struct widen_list warnings;  /* keywords dropped (spec->widen) */
     /* Running. */
     atomic_int cancel; /* enum cancel_reason */
     struct sequence sequence;

@@ -5,12 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/engine.h"
 #include "engine/grammar_rules.h"
 #include "engine/schema.h"
 
 enum {
-    SCHEMA_BYTES = 256 << 10,
-    SCHEMA_DEPTH = 32,
     MASK_BYTES = 4 << 20,
     MAX_TOOLS = 1024,
     PLACE = 48,
@@ -75,13 +74,13 @@ static bool measure(struct grammar *grammar, struct error *error) {
 
 static struct schema_options options_of(const struct grammar_limits *limits, bool closed) {
     return (struct schema_options){.closed = closed,
-                                   .depth = limits && limits->depth ? limits->depth : SCHEMA_DEPTH,
+                                   .depth = limits && limits->depth ? limits->depth : ENGINE_SCHEMA_DEPTH,
                                    .place = ""};
 }
 
 static bool check_size(size_t len, const struct grammar_limits *limits, const char *place,
                        struct error *error) {
-    size_t most = limits && limits->schema_bytes ? limits->schema_bytes : SCHEMA_BYTES;
+    size_t most = limits && limits->schema_bytes ? limits->schema_bytes : ENGINE_SCHEMA_BYTES;
     if (len <= most) return true;
     if (error->code == ERROR_NONE) snprintf(error->reason, sizeof error->reason, "too_large");
     return error_at(error, ERROR_SCHEMA_UNSUPPORTED, place, "the schema is longer than %zu bytes",

@@ -39,9 +39,9 @@ enum grammar_choice {
                             calls that end the generation; or free text to the end */
 };
 
-struct grammar_limits { /* 0: the default */
-    size_t schema_bytes; /* default 256 KiB a schema */
-    unsigned depth;      /* default 32 */
+struct grammar_limits { /* 0: the default, that of engine.h */
+    size_t schema_bytes; /* of one schema */
+    unsigned depth;
 };
 
 /* Tools' arguments are closed objects (protocol.md, tool_call). Errors: -32602 for a malformed schema

@@ -88,6 +88,7 @@ static bool read_schema_check(struct params *params) {
         return path_error(params->error, PATH_MEMBER(PATH_ROOT, "tools"),
                           "give schema or tools, not both");
     if (schema.bytes) question->schema = arena_copy(params->arena, schema.bytes, schema.len);
+    question->widen = json_is(params_get(params, "on_unsupported"), "widen");
     question->instance = params_text(params, params_get(params, "instance"));
     if (!params_tools(params)) return false;
     question->tools = params->call->spec.tools;

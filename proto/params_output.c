@@ -41,8 +41,6 @@ static bool refuse(struct params *params, const char *member, const char *what) 
 static bool check_supported(struct params *params) {
     if (json_is(params_get(params, "overflow"), "shift"))
         return refuse(params, "overflow", "\"shift\"");
-    if (json_is(params_get(params, "on_unsupported"), "widen"))
-        return refuse(params, "on_unsupported", "\"widen\"");
     const json_t *reasoning = params_get(params, "reasoning");
     if (!reasoning || json_object_size(reasoning) == 0) return true;
     if (params_flag(reasoning, "enabled", true)) return refuse(params, "reasoning", "reasoning");
@@ -74,6 +72,7 @@ bool params_output(struct params *params) {
     int64_t deadline = params_integer(params, "deadline_ms", 0);
     spec->deadline_ns = (deadline < longest_ms ? deadline : longest_ms) * MS;
     spec->max_tokens = (uint64_t)params_integer(params, "max_tokens", 0);
+    spec->widen = json_is(params_get(params, "on_unsupported"), "widen");
     spec->style = style_of(params_get(params, "json_style"));
     spec->stream = params_flag(params->json, "stream", false);
     spec->progress = params_flag(params->json, "progress", false);

@@ -105,6 +105,24 @@ void reply_logprobs(struct buf *out, const struct token_logprobs *list, size_t n
     buf_add_char(out, ']');
 }
 
+static void add_member(struct buf *out, const char *name, const char *value) {
+    buf_printf(out, "\"%s\":", name);
+    json_quote(out, (struct text){value, strlen(value)});
+    buf_add_char(out, ',');
+}
+
+static void add_warnings(struct buf *out, const struct result_warning *list, size_t n) {
+    buf_add_str(out, ",\"warnings\":[");
+    for (size_t i = 0; i < n; i++) {
+        buf_add_str(out, i ? ",{" : "{");
+        add_member(out, "path", list[i].path);
+        add_member(out, "keyword", list[i].keyword);
+        add_member(out, "reason", list[i].reason);
+        buf_printf(out, "\"validated\":%s}", list[i].judged ? "true" : "false");
+    }
+    buf_add_char(out, ']');
+}
+
 void reply_partial(struct buf *out, const struct generation_result *partial) {
     buf_add_char(out, '{');
     add_calls(out, partial, NULL);
@@ -126,6 +144,7 @@ void reply_generation(struct buf *out, const char *id, const struct generation_r
     json_quote(out, (struct text){model, model ? strlen(model) : 0});
     buf_printf(out, ",\"seed\":%llu", (unsigned long long)result->seed);
     if (result->has_now) buf_printf(out, ",\"now\":%lld", (long long)result->now);
+    if (result->n_warnings) add_warnings(out, result->warnings, result->n_warnings);
     if (result->logprobs) reply_logprobs(out, result->logprobs, result->n_logprobs);
     buf_add_str(out, "}}");
 }

@@ -193,6 +193,15 @@ type TokenLogprob struct {
 	Top     []TokenLogprob `json:"top,omitempty"`
 }
 
+// Warning names a schema keyword that was dropped (OnUnsupported "widen"). Validated: the answer was
+// still held against it.
+type Warning struct {
+	Path      string `json:"path"`
+	Keyword   string `json:"keyword"`
+	Reason    string `json:"reason"`
+	Validated bool   `json:"validated"`
+}
+
 // Result is a finished generation.
 type Result struct {
 	Calls        []Call  `json:"calls"`
@@ -205,13 +214,13 @@ type Result struct {
 		HitTokens int64  `json:"hit_tokens"`
 		Source    string `json:"source"`
 	} `json:"cache"`
-	Model           string            `json:"model"`
-	Seed            int64             `json:"seed"`
-	Now             int64             `json:"now"`
-	Logprobs        []TokenLogprob    `json:"logprobs"`
-	Warnings        []json.RawMessage `json:"warnings"`
-	Reasoning       string            `json:"reasoning"`
-	ShiftedMessages int64             `json:"shifted_messages"`
+	Model           string         `json:"model"`
+	Seed            int64          `json:"seed"`
+	Now             int64          `json:"now"`
+	Logprobs        []TokenLogprob `json:"logprobs"`
+	Warnings        []Warning      `json:"warnings"`
+	Reasoning       string         `json:"reasoning"`
+	ShiftedMessages int64          `json:"shifted_messages"`
 }
 
 // Text is the content, empty if there is none.

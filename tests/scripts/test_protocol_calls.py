@@ -314,7 +314,7 @@ def styles():
 def not_yet():
     """What other issues bring is refused by name, never ignored."""
     with client() as c:
-        for member, value in (("reasoning", {"enabled": True}), ("overflow", "shift"), ("on_unsupported", "widen")):
+        for member, value in (("reasoning", {"enabled": True}), ("overflow", "shift")):
             error = c.error("tool_call", {**CALL, member: value})
             assert error["code"] == -32602 and error["data"]["path"] == member, error
             assert member in error["message"], error
