@@ -20,6 +20,7 @@ void language_free(struct language *language) {
     free(language->next);
     free(language->labels);
     free(language->beyond);
+    free(language->open);
     free_measures(language);
     *language = (struct language){0};
 }
@@ -237,7 +238,7 @@ bool language_finish(struct language *language, bool (*wanted)(uint32_t label, c
     for (uint32_t i = 0; i < language->n_states; i++)
         if (language->distance[i] != LANGUAGE_INFINITE && language->words[i] != LANGUAGE_PLENTY)
             language->plenty = false;
-    return true;
+    return language_find_open(language);
 }
 
 bool language_endless(const struct language *language,

@@ -36,10 +36,15 @@ struct language {
                              LANGUAGE_PLENTY where there are more or no end of them */
     bool plenty;          /* there are from every state */
     uint16_t *beyond;     /* where every character beyond ASCII leads, or LANGUAGE_MIXED */
+    uint8_t *open;        /* any text of so many plain characters may follow; LANGUAGE_OPEN: of any
+                             length. Characters beyond ASCII are plain, too; the states reached
+                             are ones of LANGUAGE_PLENTY */
+    uint32_t most_least, least_most; /* the greatest of `least`, the smallest of `most` */
 };
 
 #define LANGUAGE_MIXED  (UINT16_MAX - 1)
 #define LANGUAGE_PLENTY UINT16_MAX
+#define LANGUAGE_OPEN   UINT8_MAX
 
 #define LANGUAGE_NO_CLASS 255 /* what no string may hold: NUL, surrogates */
 
@@ -64,6 +69,14 @@ bool language_viable(const struct language *language, uint16_t state, uint32_t f
                      const struct language_length *after);
 /* The label of a string, LANGUAGE_INFINITE if no pattern can come to say anything of it. */
 uint32_t language_label(const struct language *language, const char *text, uint32_t len);
+/* ---- language_open.c ---- */
+/* Fills `open` and the two extremes, the last step of language_finish. False without memory. */
+bool language_find_open(struct language *language);
+/* Does a plain ASCII character stand for itself in JSON? */
+static inline bool language_is_plain(unsigned character) {
+    return character >= 0x20 && character < 0x7F && character != '"' && character != '\\';
+}
+
 /* Before language_finish: are there strings without end that are wanted so? */
 bool language_endless(const struct language *language,
                       bool (*wanted)(uint32_t label, const void *user), const void *user);

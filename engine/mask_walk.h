@@ -29,4 +29,14 @@ void mask_walk_subtree(struct walk *walk, const struct trie_tree *tree, uint32_t
  * one word more than a mask. */
 void mask_walk_inside(struct walk *walk, const struct thread *inside, const struct thread *key);
 
+/* ---- mask_open.c ---- */
+/* Kinds of characters of which any number may follow a state, and the states they lead to, all of
+ * LANGUAGE_PLENTY. */
+struct mask_open {
+    uint16_t kinds; /* bits by enum trie_kind; 0: none found */
+    uint8_t member[LANGUAGE_STATES];
+};
+
+void mask_find_open(struct mask_open *open, const struct language *language, uint16_t state);
+
 #endif

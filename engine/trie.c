@@ -17,9 +17,10 @@ struct entry {       /* a token while the tries are built */
 enum { UNSAFE = -1, CLOSING = -2 };
 
 /* How many characters the token begins, or UNSAFE, or CLOSING. */
-static int classify(const char *bytes, uint32_t len) {
+static int classify(const char *bytes, uint32_t len, bool *plain) {
     uint8_t state = QUOTED_NORMAL;
     uint32_t acc = 0;
+    *plain = true;
     int characters = 0;
     for (uint32_t i = 0; i < len; i++) {
         bool begins = state == QUOTED_NORMAL;
@@ -27,6 +28,8 @@ static int classify(const char *bytes, uint32_t len) {
         if (event == QUOTED_DEAD) return UNSAFE;
         if (event == QUOTED_END) return CLOSING;
         if (event == QUOTED_CHAR) acc = 0;
+        if ((unsigned char)bytes[i] < 0x80 && trie_kind((unsigned char)bytes[i]) == TRIE_OTHER)
+            *plain = false;
         characters += begins;
     }
     return characters;
@@ -166,12 +169,13 @@ static int compare_longs(const void *left, const void *right) {
 
 static bool allocate_bitmaps(struct trie *trie) {
     trie->every = calloc(trie->n_words + 1, sizeof *trie->every);
-    bool done = trie->every;
+    trie->plain = calloc(trie->n_words + 1, sizeof *trie->plain);
+    bool done = trie->every && trie->plain;
     for (int k = 0; k < TRIE_CLASSES; k++) {
         trie->safe[k] = calloc(trie->n_words + 1, sizeof *trie->every);
         done &= trie->safe[k] != NULL;
     }
-    trie->memory += (TRIE_CLASSES + 1) * trie->n_words * sizeof *trie->every;
+    trie->memory += (TRIE_CLASSES + 2) * trie->n_words * sizeof *trie->every;
     return done;
 }
 
@@ -179,8 +183,10 @@ static bool allocate_bitmaps(struct trie *trie) {
 static uint32_t sort_out(struct trie *trie, struct entry *entries, uint32_t n) {
     uint32_t n_closing = 0;
     for (uint32_t i = 0; i < n; i++) {
-        int characters = classify(entries[i].bytes, entries[i].len);
+        bool plain;
+        int characters = classify(entries[i].bytes, entries[i].len, &plain);
         set_bit(trie->every, entries[i].token);
+        if (characters >= 0 && plain) set_bit(trie->plain, entries[i].token);
         if (characters == CLOSING)
             entries[n_closing++] = entries[i];
         else if (characters >= TRIE_CLASSES)
@@ -198,7 +204,9 @@ static bool fill(struct trie *trie, struct entry *entries, uint32_t n) {
     trie->longs = malloc((n + 1) * sizeof *trie->longs);
     if (!trie->longs || !allocate_bitmaps(trie) || !add_twins(trie, entries, n)) return false;
     qsort(trie->twins, trie->n_twins, sizeof *trie->twins, compare_twins);
-    if (!build_tree(trie, &trie->all, entries, n)) return false;
+    if (!build_tree(trie, &trie->all, entries, n) || !trie_kinds_new(&trie->kinds, &trie->all))
+        return false;
+    trie->memory += trie->all.n * (sizeof *trie->kinds.below + sizeof *trie->kinds.deepest);
     uint32_t n_closing = sort_out(trie, entries, n);
     struct trie_long *fitting = realloc(trie->longs, (trie->n_longs + 1) * sizeof *fitting);
     if (fitting) trie->longs = fitting;
@@ -231,6 +239,8 @@ void trie_free(struct trie *trie) {
     free(trie->closing.nodes);
     for (int k = 0; k < TRIE_CLASSES; k++) free(trie->safe[k]);
     free(trie->every);
+    free(trie->plain);
+    trie_kinds_free(&trie->kinds);
     free(trie->longs);
     free(trie->twins);
     free(trie);
@@ -255,8 +265,9 @@ void trie_set_twins(const struct trie *trie, uint32_t token, uint64_t *bits) {
 
 void trie_spread_twins(const struct trie *trie, uint64_t *bits) {
     for (uint32_t i = 0; i < trie->n_twins; i++) {
-        uint32_t token = trie->twins[i].token;
-        if (bits[token >> 6] >> (token & 63) & 1) set_bit(bits, trie->twins[i].twin);
+        uint32_t token = trie->twins[i].token, twin = trie->twins[i].twin;
+        uint64_t bit = bits[token >> 6] >> (token & 63) & 1;
+        bits[twin >> 6] = (bits[twin >> 6] & ~(1ull << (twin & 63))) | bit << (twin & 63);
     }
 }
 

@@ -27,6 +27,21 @@ struct trie_tree {
     uint32_t max_len;        /* longest token */
 };
 
+/* Kinds of bytes inside a string. */
+enum trie_kind {
+    TRIE_DIGIT, TRIE_HEX_SMALL, TRIE_SMALL, TRIE_HEX_CAPITAL, TRIE_CAPITAL, /* a to f, g to z, ... */
+    TRIE_SPACE, TRIE_HYPHEN, TRIE_UNDERSCORE, TRIE_DOT, TRIE_SLASH, TRIE_COLON, TRIE_COMMA,
+    TRIE_PUNCTUATION, /* what else is plain */
+    TRIE_BEYOND,      /* of a character beyond ASCII */
+    TRIE_OTHER,       /* quotes, backslashes, control bytes */
+    TRIE_KINDS
+};
+
+struct trie_kinds { /* by node, itself included */
+    uint16_t *below;  /* bit k: a byte of kind k */
+    uint8_t *deepest; /* depth */
+};
+
 struct trie_long { /* a string-safe token of more than TRIE_CLASSES - 1 characters */
     uint32_t token, characters;
 };
@@ -41,6 +56,8 @@ struct trie {
     struct trie_tree all, closing;
     uint64_t *safe[TRIE_CLASSES]; /* [k]: at most k characters */
     uint64_t *every;              /* all tokens of the trie */
+    uint64_t *plain;              /* string-safe, without a TRIE_OTHER */
+    struct trie_kinds kinds;      /* of `all` */
     struct trie_long *longs;      /* by characters */
     struct trie_twin *twins;
     uint32_t n_longs, n_twins, n_tokens;
@@ -49,9 +66,14 @@ struct trie {
 
 /* Sets the bits of all tokens with the same bytes. */
 void trie_set_twins(const struct trie *trie, uint32_t token, uint64_t *bits);
-/* The same for all bits. */
+/* Tokens with the same bytes get the bit of the one in the tree. */
 void trie_spread_twins(const struct trie *trie, uint64_t *bits);
 /* bits |= tokens that may be read inside a string in whole and begin at most `characters`. */
 void trie_add_safe(const struct trie *trie, uint32_t characters, uint64_t *bits);
+
+/* ---- trie_kinds.c ---- */
+enum trie_kind trie_kind(unsigned char byte);
+bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree);
+void trie_kinds_free(struct trie_kinds *kinds);
 
 #endif
