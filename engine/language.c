@@ -19,7 +19,6 @@ void language_free(struct language *language) {
     free(language->cost);
     free(language->next);
     free(language->labels);
-    free(language->beyond);
     free(language->open);
     free_measures(language);
     *language = (struct language){0};
@@ -37,6 +36,17 @@ static uint32_t interval_of(const struct language *language, uint32_t character)
             high = middle;
     }
     return low;
+}
+
+uint32_t language_classes(const struct language *language, uint32_t from, uint32_t to,
+                          uint8_t *classes, uint32_t n, uint32_t cap) {
+    for (uint32_t i = interval_of(language, from);
+         i < language->n_bounds && language->bounds[i] <= to; i++) {
+        uint32_t at = 0;
+        while (at < n && classes[at] != language->classes[i]) at++;
+        if (at == n && n < cap) classes[n++] = language->classes[i];
+    }
+    return n;
 }
 
 uint16_t language_step(const struct language *language, uint16_t state, uint32_t character) {
@@ -194,15 +204,19 @@ static void prune(struct language *language) {
     }
 }
 
-static void look_beyond(struct language *language) {
-    uint32_t first = interval_of(language, 0x80);
-    for (uint32_t state = 0; state < language->n_states; state++) {
-        const uint16_t *next = language->next + (size_t)state * language->n_classes;
-        uint16_t *beyond = &language->beyond[state];
-        *beyond = next[language->classes[first]];
-        for (uint32_t i = first; i < language->n_bounds; i++)
-            if (language->classes[i] != LANGUAGE_NO_CLASS && next[language->classes[i]] != *beyond)
-                *beyond = LANGUAGE_MIXED;
+static void sort_leads(struct language *language) {
+    memset(language->lead, LANGUAGE_NO_CLASS, sizeof language->lead);
+    for (uint32_t byte = 0xC2; byte < 0xF5; byte++) {
+        uint32_t shift = byte < 0xE0 ? 6 : byte < 0xF0 ? 12 : 18;
+        uint32_t from = (byte & (0xFFu >> (byte < 0xE0 ? 3 : byte < 0xF0 ? 4 : 5))) << shift;
+        uint32_t to = from + (1u << shift) - 1;
+        uint8_t classes[2];
+        if (byte == 0xE0) from = 0x800;
+        if (byte == 0xED) to = 0xD7FF;
+        if (byte == 0xF0) from = 0x10000;
+        if (byte == 0xF4) to = 0x10FFFF;
+        if (language_classes(language, from, to, classes, 0, 2) == 1)
+            language->lead[byte - 0xC0] = classes[0];
     }
 }
 
@@ -230,10 +244,9 @@ static bool measure(struct language *language, bool (*wanted)(uint32_t label, co
 
 bool language_finish(struct language *language, bool (*wanted)(uint32_t label, const void *user),
                      const void *user) {
-    language->beyond = malloc(language->n_states * sizeof *language->beyond);
-    if (!language->beyond || !measure(language, wanted, user)) return false;
+    if (!measure(language, wanted, user)) return false;
     prune(language);
-    look_beyond(language);
+    sort_leads(language);
     language->plenty = true;
     for (uint32_t i = 0; i < language->n_states; i++)
         if (language->distance[i] != LANGUAGE_INFINITE && language->words[i] != LANGUAGE_PLENTY)

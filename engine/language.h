@@ -35,14 +35,14 @@ struct language {
     uint16_t *words;      /* how many wanted strings may follow, in plain ASCII; at least, and
                              LANGUAGE_PLENTY where there are more or no end of them */
     bool plenty;          /* there are from every state */
-    uint16_t *beyond;     /* where every character beyond ASCII leads, or LANGUAGE_MIXED */
+    uint8_t lead[64];     /* the class of all characters that begin with byte 0xC0 + i in UTF-8;
+                             LANGUAGE_NO_CLASS: they differ */
     uint8_t *open;        /* any text of so many plain characters may follow; LANGUAGE_OPEN: of any
-                             length. Characters beyond ASCII are plain, too; the states reached
-                             are ones of LANGUAGE_PLENTY */
+                             length. Characters beyond ASCII are plain, too, but for U+2000 to
+                             U+2FFF; the states reached are ones of LANGUAGE_PLENTY */
     uint32_t most_least, least_most; /* the greatest of `least`, the smallest of `most` */
 };
 
-#define LANGUAGE_MIXED  (UINT16_MAX - 1)
 #define LANGUAGE_PLENTY UINT16_MAX
 #define LANGUAGE_OPEN   UINT8_MAX
 
@@ -72,6 +72,10 @@ uint32_t language_label(const struct language *language, const char *text, uint3
 /* ---- language_open.c ---- */
 /* Fills `open` and the two extremes, the last step of language_finish. False without memory. */
 bool language_find_open(struct language *language);
+/* Adds the classes of [from, to] to the n in the list, without repetitions. Returns how many there
+ * are then, at most cap. */
+uint32_t language_classes(const struct language *language, uint32_t from, uint32_t to,
+                          uint8_t *classes, uint32_t n, uint32_t cap);
 /* Does a plain ASCII character stand for itself in JSON? */
 static inline bool language_is_plain(unsigned character) {
     return character >= 0x20 && character < 0x7F && character != '"' && character != '\\';

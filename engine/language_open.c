@@ -9,31 +9,24 @@ enum {
     STEPS = 1 << 19
 };
 
-static uint32_t plain_classes(const struct language *language, uint8_t classes[128]) {
+/* Not those of U+2000 to U+2FFF. */
+static uint32_t plain_classes(const struct language *language, uint8_t classes[256]) {
     uint32_t n = 0;
-    for (unsigned c = 0; c < 128; c++) {
-        uint32_t i = 0;
-        if (!language_is_plain(c)) continue;
-        while (i < n && classes[i] != language->ascii[c]) i++;
-        if (i == n) classes[n++] = language->ascii[c];
-    }
-    return n;
-}
-
-static bool has_room(const struct language *language, uint16_t state) {
-    return state < LANGUAGE_MIXED && language->words[state] == LANGUAGE_PLENTY;
+    for (unsigned c = 0x20; c < 0x7F; c++)
+        if (language_is_plain(c)) n = language_classes(language, c, c, classes, n, 256);
+    n = language_classes(language, 0x80, 0x1FFF, classes, n, 256);
+    n = language_classes(language, 0x3000, 0xD7FF, classes, n, 256);
+    return language_classes(language, 0xE000, 0x10FFFF, classes, n, 256);
 }
 
 /* The least of `open` one character on; -1: a plain character is refused. */
 static int nearest(const struct language *language, uint32_t state, const uint8_t *classes,
                    uint32_t n) {
     const uint16_t *next = language->next + (size_t)state * language->n_classes;
-    uint16_t beyond = language->beyond[state];
-    if (!has_room(language, beyond)) return -1;
-    int least = language->open[beyond];
+    int least = LANGUAGE_OPEN;
     for (uint32_t i = 0; i < n; i++) {
         uint16_t target = next[classes[i]];
-        if (!has_room(language, target)) return -1;
+        if (target == LANGUAGE_DEAD || language->words[target] != LANGUAGE_PLENTY) return -1;
         if (language->open[target] < least) least = language->open[target];
     }
     return least;
@@ -62,7 +55,7 @@ static void find_extremes(struct language *language) {
 }
 
 bool language_find_open(struct language *language) {
-    uint8_t classes[128];
+    uint8_t classes[256];
     uint32_t n = plain_classes(language, classes);
     uint64_t steps = (uint64_t)language->n_states * (n + 1);
     int round = 0, most = steps * ROUNDS > STEPS ? (int)(STEPS / steps) : ROUNDS;

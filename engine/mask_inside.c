@@ -6,6 +6,7 @@
  * expected of most, the walk begins with all plain tokens set and clears those refused; else it
  * begins with none.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/mask_walk.h"
@@ -14,10 +15,12 @@
 struct spelling {
     const struct language *language;
     uint32_t min, max;
-    const struct thread *key;        /* a key that may run out: it is followed itself; else NULL */
-    struct level root;               /* the thread as it stands, for the general walk */
-    const struct mask_open *open;    /* of the state the walk begins with */
+    const struct thread *key;     /* a key that may run out: it is followed itself; else NULL */
+    struct level root;            /* the thread as it stands, for the general walk */
+    const struct mask_open *open; /* of the state the walk begins with */
+    const uint64_t *plain;        /* the plain tokens that are short enough there */
     bool clearing;
+    bool exact;                      /* they all are wherever `open` leads */
     uint8_t utf8[QUOTED_ESCAPE][64]; /* next place in a sequence, by continuation byte; 255: none */
     uint8_t lead[128];               /* by byte - 128 */
 };
@@ -29,7 +32,7 @@ struct letters { /* by depth */
     uint8_t byte[TRIE_MAX_DEPTH + 1];
 };
 
-enum { NOWHERE = 255 };
+enum { NOWHERE = 255, MIXED = LANGUAGE_DEAD - 1 };
 
 static uint8_t utf8_step(uint8_t scan, unsigned byte) {
     uint32_t acc = 0;
@@ -54,53 +57,50 @@ static bool counts(const struct spelling *spelling, uint16_t state, uint32_t *co
     return *count >= spelling->min || language->most[state] >= spelling->min - *count;
 }
 
-/* Where a byte that is not plain ASCII leads. LANGUAGE_MIXED: not to be judged here. */
+/* Where a byte that is not plain ASCII leads. MIXED: not to be judged here. */
 static uint16_t beyond(const struct spelling *spelling, unsigned byte, uint16_t state,
                        uint8_t *scan) {
-    bool begins = *scan == QUOTED_NORMAL;
-    if (byte < 0x80) return begins ? LANGUAGE_MIXED : LANGUAGE_DEAD;
-    if (begins && spelling->language->beyond[state] == LANGUAGE_MIXED) return LANGUAGE_MIXED;
-    uint8_t next = begins        ? spelling->lead[byte - 128]
-                   : byte < 0xC0 ? spelling->utf8[*scan][byte - 128]
-                                 : NOWHERE;
-    if (next == NOWHERE) return LANGUAGE_DEAD;
-    *scan = next;
-    return begins ? spelling->language->beyond[state] : state;
-}
-
-/* The thread after the bytes of the first `depth` levels. */
-static bool follow(struct walk *walk, const struct letters *letters, uint32_t depth,
-                   struct thread *thread) {
-    for (uint32_t i = 1; i <= depth; i++) {
-        struct thread before = *thread;
-        if (machine_step(walk->machine, &before, letters->byte[i], thread, 1) != 1) return false;
+    const struct language *language = spelling->language;
+    if (*scan != QUOTED_NORMAL) {
+        uint8_t next = byte >= 0x80 && byte < 0xC0 ? spelling->utf8[*scan][byte - 128] : NOWHERE;
+        if (next != NOWHERE) *scan = next;
+        return next != NOWHERE ? state : LANGUAGE_DEAD;
     }
-    return true;
+    if (byte < 0x80) return MIXED;
+    if (spelling->lead[byte - 128] == NOWHERE) return LANGUAGE_DEAD;
+    uint8_t class = language->lead[byte - 0xC0];
+    if (class == LANGUAGE_NO_CLASS) return MIXED;
+    *scan = spelling->lead[byte - 128];
+    return language->next[(size_t)state * language->n_classes + class];
 }
 
 /* ---- whole subtrees ---- */
 
-/* With so many characters more at the most: do all states keep the length within its bounds? */
-static bool any_length(const struct spelling *spelling, uint32_t count, uint32_t more) {
-    const struct language *language = spelling->language;
-    if (spelling->max != RULES_INFINITE &&
-        (uint64_t)count + more + language->most_least > spelling->max)
-        return false;
-    return count >= spelling->min || language->least_most >= spelling->min - count;
-}
-
-/* Does the state take everything plain below the node? */
+/* Does the state take everything plain below the node, as far as the length goes? */
 static inline bool takes_all(const struct spelling *spelling, const struct trie_kinds *kinds,
-                             uint32_t node, uint16_t state, uint32_t depth) {
-    uint32_t below = kinds->below[node];
-    if (below >> TRIE_OTHER & 1) return false;
-    return spelling->language->open[state] >= kinds->deepest[node] - depth ||
-           (spelling->open->member[state] && !(below & ~(uint32_t)spelling->open->kinds));
+                             uint32_t node, const struct letters *letters, uint32_t depth,
+                             bool counted) {
+    const struct language *language = spelling->language;
+    enum { NEVER = 1 << TRIE_OTHER, UNKNOWN = 1 << TRIE_MARK };
+    uint32_t below = kinds->below[node], more = kinds->deepest[node] - depth;
+    uint16_t state = letters->state[depth];
+    uint32_t least = language->most_least, most = language->least_most;
+    if (below & NEVER) return false;
+    if (spelling->open->member[state] && !(below & ~(uint32_t)spelling->open->kinds)) {
+        if (spelling->exact) return true;
+        least = spelling->open->high;
+        most = spelling->open->most;
+    } else if (language->open[state] < more || (below & UNKNOWN)) {
+        return false;
+    }
+    if (!counted) return true;
+    uint32_t count = letters->count[depth];
+    return (spelling->max == RULES_INFINITE || (uint64_t)count + more + least <= spelling->max) &&
+           (count >= spelling->min || most >= spelling->min - count);
 }
 
-static void set_plain(struct walk *walk, uint32_t from, uint32_t end) {
+static void set_plain(struct walk *walk, const uint64_t *plain, uint32_t from, uint32_t end) {
     const struct trie_node *nodes = walk->trie->all.nodes;
-    const uint64_t *plain = walk->trie->plain;
     for (uint32_t i = from; i < end; i++) {
         uint32_t token = nodes[i].token;
         walk->bits[token >> 6] |= plain[token >> 6] & 1ull << (token & 63);
@@ -111,6 +111,16 @@ static void clear_all(struct walk *walk, uint32_t from, uint32_t end) {
     const struct trie_node *nodes = walk->trie->all.nodes;
     for (uint32_t i = from; i < end; i++)
         walk->bits[nodes[i].token >> 6] &= ~(1ull << (nodes[i].token & 63));
+}
+
+/* The thread after the bytes of the first `depth` levels. */
+static bool follow(struct walk *walk, const struct letters *letters, uint32_t depth,
+                   struct thread *thread) {
+    for (uint32_t i = 1; i <= depth; i++) {
+        struct thread before = *thread;
+        if (machine_step(walk->machine, &before, letters->byte[i], thread, 1) != 1) return false;
+    }
+    return true;
 }
 
 /* Hands a subtree to the general walk, from the thread as it is at this level. */
@@ -129,7 +139,7 @@ static void leave(struct walk *walk, const struct trie_tree *tree, uint32_t node
     walk->machine->n = spelling->root.frames;
 }
 
-/* The state after a byte, LANGUAGE_DEAD, or LANGUAGE_MIXED: not to be judged here. */
+/* The state after a byte, LANGUAGE_DEAD, or MIXED: not to be judged here. */
 static inline uint16_t letter(const struct spelling *spelling, unsigned byte, uint16_t state,
                               uint8_t *scan) {
     const struct language *language = spelling->language;
@@ -137,8 +147,7 @@ static inline uint16_t letter(const struct spelling *spelling, unsigned byte, ui
         state = language->next[(size_t)state * language->n_classes + language->ascii[byte]];
     else
         state = beyond(spelling, byte, state, scan);
-    if (spelling->key && state < LANGUAGE_MIXED && language->words[state] != LANGUAGE_PLENTY)
-        return LANGUAGE_MIXED;
+    if (spelling->key && state < MIXED && language->words[state] != LANGUAGE_PLENTY) return MIXED;
     return state;
 }
 
@@ -151,21 +160,19 @@ static inline void walk_letters(struct walk *walk, const struct spelling *spelli
         uint32_t depth = node->depth, from = depth - 1u, byte = node->byte, size = node->size;
         uint8_t scan = letters->scan[from];
         bool begins = scan == QUOTED_NORMAL;
-        if (takes_all(spelling, kinds, i, letters->state[from], from) &&
-            (!counted || any_length(spelling, letters->count[from], kinds->deepest[i] - from))) {
-            if (!spelling->clearing) set_plain(walk, i, i + size);
+        if (takes_all(spelling, kinds, i, letters, from, counted)) {
+            if (!spelling->clearing) set_plain(walk, spelling->plain, i, i + size);
             i += size;
             continue;
         }
         uint16_t state = letter(spelling, byte, letters->state[from], &scan);
         if (counted) letters->count[depth] = letters->count[from];
         letters->byte[depth] = (uint8_t)byte;
-        bool stepped = state < LANGUAGE_MIXED;
+        bool stepped = state < MIXED;
         if (counted && stepped && begins) stepped = counts(spelling, state, &letters->count[depth]);
         if (!stepped) {
             if (spelling->clearing) clear_all(walk, i, i + size);
-            if (state == LANGUAGE_MIXED && byte != '"')
-                leave(walk, tree, i, spelling, letters, from);
+            if (state == MIXED && byte != '"') leave(walk, tree, i, spelling, letters, from);
             i += size;
             continue;
         }
@@ -176,19 +183,40 @@ static inline void walk_letters(struct walk *walk, const struct spelling *spelli
     }
 }
 
-/* All plain tokens that are not too long. */
-static void set_most(struct walk *walk, const struct spelling *spelling, uint32_t count) {
-    uint32_t n_words = walk->trie->n_words;
-    if (spelling->max == RULES_INFINITE) {
-        memcpy(walk->bits, walk->trie->plain, n_words * sizeof *walk->bits);
-        return;
-    }
-    trie_add_safe(walk->trie, spelling->max - count, walk->bits);
-    for (uint32_t i = 0; i < n_words; i++) walk->bits[i] &= walk->trie->plain[i];
+/* Where the least that has to follow is the same wherever the plain tokens lead, they are allowed
+ * by the number of their characters, and nothing else has to be counted. Without memory all is. */
+static void choose_plain(struct walk *walk, struct spelling *spelling, uint32_t count) {
+    const struct mask_open *open = spelling->open;
+    uint32_t n_words = walk->trie->n_words, left = spelling->max - count;
+    uint64_t *plain;
+    spelling->plain = walk->trie->plain;
+    spelling->exact = open->kinds && open->low == open->high &&
+                      (count >= spelling->min || open->most >= spelling->min - count);
+    if (!spelling->exact || spelling->max == RULES_INFINITE) return;
+    plain = calloc(n_words + 1, sizeof *plain);
+    spelling->exact = plain;
+    if (!plain) return;
+    trie_add_safe(walk->trie, left > open->low ? left - open->low : 0, plain);
+    for (uint32_t i = 0; i < n_words; i++) plain[i] &= walk->trie->plain[i];
+    spelling->plain = plain;
+}
+
+static void walk_spelling(struct walk *walk, struct spelling *spelling,
+                          const struct thread *inside) {
+    enum { MOST = 1 << TRIE_SPACE | 1 << TRIE_HEX_SMALL | 1 << TRIE_SMALL };
+    struct letters letters;
+    spelling->clearing =
+        (spelling->open->kinds & MOST) == MOST || spelling->language->open[inside->state] >= 4;
+    if (spelling->clearing)
+        memcpy(walk->bits, spelling->plain, walk->trie->n_words * sizeof *walk->bits);
+    letters.state[0] = inside->state;
+    letters.scan[0] = QUOTED_NORMAL;
+    letters.count[0] = inside->count;
+    walk_letters(walk, spelling, &letters, spelling->min != 0 || spelling->max != RULES_INFINITE);
+    trie_spread_twins(walk->trie, walk->bits);
 }
 
 void mask_walk_inside(struct walk *walk, const struct thread *inside, const struct thread *key) {
-    enum { MOST = 1 << TRIE_SPACE | 1 << TRIE_HEX_SMALL | 1 << TRIE_SMALL };
     struct mask_open open;
     struct spelling spelling = {.language = &walk->machine->rules->languages[inside->cell].language,
                                 .min = inside->lo,
@@ -196,18 +224,12 @@ void mask_walk_inside(struct walk *walk, const struct thread *inside, const stru
                                 .key = key,
                                 .root = {.n = 1, .frames = walk->machine->n},
                                 .open = &open};
-    struct letters letters;
     walk->stack->n = 0;
     if (!mask_reserve(walk, 1)) return;
+    walk->stack->threads[0] = *inside;
     prepare(&spelling);
     mask_find_open(&open, spelling.language, inside->state);
-    spelling.clearing =
-        (open.kinds & MOST) == MOST || spelling.language->open[inside->state] >= 4;
-    if (spelling.clearing) set_most(walk, &spelling, inside->count);
-    walk->stack->threads[0] = *inside;
-    letters.state[0] = inside->state;
-    letters.scan[0] = QUOTED_NORMAL;
-    letters.count[0] = inside->count;
-    walk_letters(walk, &spelling, &letters, spelling.min != 0 || spelling.max != RULES_INFINITE);
-    trie_spread_twins(walk->trie, walk->bits);
+    choose_plain(walk, &spelling, inside->count);
+    walk_spelling(walk, &spelling, inside);
+    if (spelling.plain != walk->trie->plain) free((void *)spelling.plain);
 }

@@ -1,38 +1,45 @@
-/* Which kinds of characters a state of a language treats alike, for ever: [a-z0-9]* takes any number
- * of digits and small letters. Found by trying all kinds and leaving out those that a state reached
- * refuses. */
+/* Which kinds of characters a state of a language treats alike, for ever: [a-z0-9]* takes any
+ * number of digits and small letters. Found by trying all kinds and leaving out those that a state
+ * reached refuses. */
 #include <string.h>
 
 #include "engine/mask_walk.h"
 
-enum { STATES = 64 }; /* where more are reached, nothing is known */
+enum {
+    STATES = 256, /* where more are reached, nothing is known */
+    CLASSES = 32  /* no kind with more is found */
+};
 
 struct kind_classes { /* the classes of a kind's characters */
-    uint8_t classes[TRIE_KINDS][32], n[TRIE_KINDS];
+    uint8_t classes[TRIE_KINDS][CLASSES + 1], n[TRIE_KINDS];
 };
+
+static void add_classes(const struct language *language, struct kind_classes *table,
+                        enum trie_kind kind, uint32_t from, uint32_t to) {
+    table->n[kind] = (uint8_t)language_classes(language, from, to, table->classes[kind],
+                                               table->n[kind], CLASSES + 1);
+}
 
 static void sort_classes(const struct language *language, struct kind_classes *table) {
     memset(table->n, 0, sizeof table->n);
-    for (unsigned c = 0x20; c < 0x7F; c++) {
-        enum trie_kind kind = trie_kind((unsigned char)c);
-        uint8_t *classes = table->classes[kind];
-        uint32_t i = 0;
-        if (kind == TRIE_OTHER) continue;
-        while (i < table->n[kind] && classes[i] != language->ascii[c]) i++;
-        if (i == table->n[kind]) classes[table->n[kind]++] = language->ascii[c];
-    }
+    for (unsigned c = 0x20; c < 0x7F; c++)
+        add_classes(language, table, trie_kind((unsigned char)c), c, c);
+    add_classes(language, table, TRIE_BEYOND, 0x80, 0x1FFF);
+    add_classes(language, table, TRIE_MARK, 0x2000, 0x2FFF);
+    add_classes(language, table, TRIE_BEYOND, 0x3000, 0xD7FF);
+    add_classes(language, table, TRIE_BEYOND, 0xE000, 0x10FFFF);
 }
 
-/* Where a kind leads: at most 32 states; 0: not everywhere it could, or to few words. */
+/* Where a kind leads: at most CLASSES states; 0: not everywhere it could, or to few words. */
 static uint32_t targets(const struct language *language, const struct kind_classes *table,
-                        uint16_t state, enum trie_kind kind, uint16_t out[32]) {
+                        uint16_t state, enum trie_kind kind, uint16_t out[CLASSES]) {
     const uint16_t *next = language->next + (size_t)state * language->n_classes;
-    uint32_t n = kind == TRIE_BEYOND ? 1 : table->n[kind];
-    for (uint32_t i = 0; i < n; i++) {
-        out[i] = kind == TRIE_BEYOND ? language->beyond[state] : next[table->classes[kind][i]];
-        if (out[i] >= LANGUAGE_MIXED || language->words[out[i]] != LANGUAGE_PLENTY) return 0;
+    if (table->n[kind] > CLASSES) return 0;
+    for (uint32_t i = 0; i < table->n[kind]; i++) {
+        out[i] = next[table->classes[kind][i]];
+        if (out[i] == LANGUAGE_DEAD || language->words[out[i]] != LANGUAGE_PLENTY) return 0;
     }
-    return n;
+    return table->n[kind];
 }
 
 struct search {
@@ -42,18 +49,25 @@ struct search {
     uint32_t n;
 };
 
+static void reach(struct mask_open *open, const struct language *language, uint16_t state) {
+    if (language->least[state] < open->low) open->low = language->least[state];
+    if (language->least[state] > open->high) open->high = language->least[state];
+    if (language->most[state] < open->most) open->most = language->most[state];
+}
+
 /* Adds what one state leads to. Returns the kinds that it refuses, all of them where there is no
  * more room. */
-static uint16_t expand(struct search *search, uint16_t state, uint16_t kinds, uint8_t *member) {
-    uint16_t out[32], refused = 0;
+static uint16_t expand(struct search *search, uint16_t state, struct mask_open *open) {
+    uint16_t out[CLASSES], refused = 0;
     for (enum trie_kind kind = 0; kind < TRIE_OTHER; kind++) {
-        if (!(kinds >> kind & 1)) continue;
+        if (!(open->kinds >> kind & 1)) continue;
         uint32_t n = targets(search->language, &search->table, state, kind, out);
         if (n == 0) refused |= (uint16_t)(1u << kind);
         for (uint32_t i = 0; i < n; i++) {
-            if (member[out[i]]) continue;
-            if (search->n == STATES) return kinds;
-            member[out[i]] = 1;
+            reach(open, search->language, out[i]);
+            if (open->member[out[i]]) continue;
+            if (search->n == STATES) return open->kinds;
+            open->member[out[i]] = 1;
             search->states[search->n++] = out[i];
         }
     }
@@ -67,12 +81,14 @@ void mask_find_open(struct mask_open *open, const struct language *language, uin
     open->kinds = (uint16_t)((1u << TRIE_OTHER) - 1);
     do {
         open->kinds &= (uint16_t)~refused;
+        open->low = open->most = LANGUAGE_INFINITE;
+        open->high = 0;
         memset(open->member, 0, language->n_states);
         open->member[state] = 1;
         search.states[0] = state;
         search.n = 1;
         refused = 0;
         for (uint32_t i = 0; i < search.n && !refused; i++)
-            refused = expand(&search, search.states[i], open->kinds, open->member);
+            refused = expand(&search, search.states[i], open);
     } while (refused && open->kinds);
 }

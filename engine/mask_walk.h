@@ -34,6 +34,8 @@ void mask_walk_inside(struct walk *walk, const struct thread *inside, const stru
  * LANGUAGE_PLENTY. */
 struct mask_open {
     uint16_t kinds; /* bits by enum trie_kind; 0: none found */
+    uint32_t low, high; /* the smallest and greatest `least` of the states led to */
+    uint32_t most;      /* the smallest `most` */
     uint8_t member[LANGUAGE_STATES];
 };
 

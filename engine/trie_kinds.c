@@ -6,7 +6,7 @@
 
 enum trie_kind trie_kind(unsigned char byte) {
     static const char own[] = " -_./:,";
-    if (byte >= 0x80) return TRIE_BEYOND;
+    if (byte >= 0x80) return byte < 0xC0 ? TRIE_NO_KIND : byte == 0xE2 ? TRIE_MARK : TRIE_BEYOND;
     if (byte < 0x20 || byte == 0x7F || byte == '"' || byte == '\\') return TRIE_OTHER;
     if (byte >= '0' && byte <= '9') return TRIE_DIGIT;
     if (byte >= 'a' && byte <= 'z') return byte <= 'f' ? TRIE_HEX_SMALL : TRIE_SMALL;

@@ -32,9 +32,11 @@ enum trie_kind {
     TRIE_DIGIT, TRIE_HEX_SMALL, TRIE_SMALL, TRIE_HEX_CAPITAL, TRIE_CAPITAL, /* a to f, g to z, ... */
     TRIE_SPACE, TRIE_HYPHEN, TRIE_UNDERSCORE, TRIE_DOT, TRIE_SLASH, TRIE_COLON, TRIE_COMMA,
     TRIE_PUNCTUATION, /* what else is plain */
-    TRIE_BEYOND,      /* of a character beyond ASCII */
+    TRIE_MARK,        /* begins one of U+2000 to U+2FFF: patterns tell these apart most often */
+    TRIE_BEYOND,      /* begins another character beyond ASCII */
     TRIE_OTHER,       /* quotes, backslashes, control bytes */
-    TRIE_KINDS
+    TRIE_KINDS,
+    TRIE_NO_KIND = TRIE_KINDS /* goes on with a character */
 };
 
 struct trie_kinds { /* by node, itself included */
