@@ -25,6 +25,14 @@ static bool check_model_file(const char *path) {
     return false;
 }
 
+/* A SIGHUP that comes before the loop watches for it waits (reload_init). */
+static void hold_hangup(void) {
+    sigset_t hangup;
+    sigemptyset(&hangup);
+    sigaddset(&hangup, SIGHUP);
+    sigprocmask(SIG_BLOCK, &hangup, NULL);
+}
+
 static int serve(struct options *options) {
     struct listener listener;
     struct error error = {0};
@@ -72,6 +80,7 @@ static int finish(struct buf *text) {
 int main(int argc, char **argv) {
     static struct options options; /* borrowed by threads until the process ends */
     struct buf problems = {0}, text = {0};
+    hold_hangup();
     if (!options_parse(&options, argc, argv, &problems)) return complain(&problems);
     if (answer(&options, &text)) {
         options_clear(&options);

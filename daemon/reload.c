@@ -1,5 +1,6 @@
 #include "daemon/reload.h"
 
+#include <signal.h>
 #include <string.h>
 
 #include "daemon/log.h"
@@ -70,9 +71,18 @@ static void reload_signal(struct ev_loop *loop, ev_signal *watcher, int revents)
     buf_free(&problems);
 }
 
+/* main holds it back until here. */
+static void let_through(int number) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, number);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
 void reload_init(struct server *server) {
     ev_signal *hangup = &server->reload.hangup;
     ev_signal_init(hangup, reload_signal, SIGHUP);
     hangup->data = server;
     ev_signal_start(server->loop, hangup);
+    let_through(SIGHUP);
 }

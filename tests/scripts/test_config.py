@@ -227,6 +227,34 @@ def many_reloads():
         assert all("result" in message for message in got), got
 
 
+def holds_hangup(process):
+    """Waits until SIGHUP is blocked or caught; True if it is blocked."""
+    while process.poll() is None:
+        with open(f"/proc/{process.pid}/status", encoding="ascii") as file:
+            masks = {name: int(mask, 16) for name, mask in
+                     (line.split(":\t") for line in file if line.startswith("Sig") and "/" not in line)}
+        if masks["SigBlk"] & 1:
+            return True
+        if masks["SigCgt"] & 1:
+            return False
+    raise AssertionError("plmd ended")
+
+
+@test
+def reload_during_start():
+    """A SIGHUP that comes before the loop runs neither ends the daemon nor is lost."""
+    conf = Conf("[limits]\nmax-in-flight = 8\n")
+    for _ in range(200):
+        with Daemon("--config", conf.path, wait=False, wrapper=False) as daemon:
+            held = holds_hangup(daemon.process)
+            daemon.signal(signal.SIGHUP)
+            daemon.wait_for("ok")
+            wait_for_log(daemon, "configuration read again")
+            if held:
+                return
+    raise AssertionError("never held back")
+
+
 # ---- limits from flags ----
 
 @test
