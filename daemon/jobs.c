@@ -104,7 +104,8 @@ static bool jobs_admit_tokens(struct jobs *jobs, const struct job *job, struct e
 static void jobs_push(struct jobs *jobs, struct job *job) {
     bool batch = job->call->spec.batch_priority;
     job->engine = job->model->engine;
-    prep_push(jobs->prep, job, batch ? QUEUE_BATCH : QUEUE_INTERACTIVE);
+    prep_push(jobs->prep, job, batch ? QUEUE_BATCH : QUEUE_INTERACTIVE,
+              job->call->spec.fair_group);
 }
 
 static void fill_seed(struct generation_spec *spec) {
@@ -161,7 +162,7 @@ bool jobs_parse(struct jobs *jobs, struct request *request, const char *line, si
     memcpy(job->line, line, n);
     job->line_len = n;
     request->parsing = job;
-    prep_push(jobs->prep, job, QUEUE_URGENT);
+    prep_push(jobs->prep, job, QUEUE_URGENT, request->conn->serial);
     return true;
 }
 

@@ -26,8 +26,9 @@ struct prep *prep_start(void) {
     return NULL;
 }
 
-void prep_push(struct prep *prep, struct job *job, enum queue_lane lane) {
-    queue_push(prep->queue, &job->item, lane);
+void prep_push(struct prep *prep, struct job *job, enum queue_lane lane,
+               uint64_t owner) {
+    queue_push_fair(prep->queue, &job->item, lane, owner);
 }
 
 void prep_stop(struct prep *prep) {

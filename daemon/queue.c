@@ -5,6 +5,7 @@
 
 struct lane {
     struct queue_item *first, **end; /* end: where the next item is linked */
+    uint64_t owner, round;           /* of the item taken last */
 };
 
 struct queue {
@@ -30,11 +31,36 @@ void queue_free(struct queue *queue) {
     free(queue);
 }
 
+static void lane_insert(struct lane *lane, struct queue_item **at, struct queue_item *item) {
+    item->next = *at;
+    *at = item;
+    if (lane->end == at) lane->end = &item->next;
+}
+
+/* The first round in which the owner has no item yet. */
+static uint64_t lane_round(const struct lane *lane, uint64_t owner) {
+    uint64_t round = lane->round + (lane->owner == owner);
+    for (const struct queue_item *item = lane->first; item; item = item->next)
+        if (item->owner == owner && item->round >= round) round = item->round + 1;
+    return round;
+}
+
 void queue_push(struct queue *queue, struct queue_item *item, enum queue_lane lane) {
-    item->next = NULL;
     pthread_mutex_lock(&queue->lock);
-    *queue->lanes[lane].end = item;
-    queue->lanes[lane].end = &item->next;
+    item->owner = item->round = 0;
+    lane_insert(&queue->lanes[lane], queue->lanes[lane].end, item);
+    pthread_cond_signal(&queue->filled);
+    pthread_mutex_unlock(&queue->lock);
+}
+
+void queue_push_fair(struct queue *queue, struct queue_item *item, enum queue_lane lane,
+                     uint64_t owner) {
+    pthread_mutex_lock(&queue->lock);
+    struct queue_item **at = &queue->lanes[lane].first;
+    item->owner = owner;
+    item->round = lane_round(&queue->lanes[lane], owner);
+    while (*at && (*at)->round <= item->round) at = &(*at)->next;
+    lane_insert(&queue->lanes[lane], at, item);
     pthread_cond_signal(&queue->filled);
     pthread_mutex_unlock(&queue->lock);
 }
@@ -45,6 +71,8 @@ static struct queue_item *queue_unlink(struct queue *queue) {
         struct queue_item *item = lane->first;
         if (!item) continue;
         lane->first = item->next;
+        lane->owner = item->owner;
+        lane->round = item->round;
         if (!lane->first) lane->end = &lane->first;
         return item;
     }

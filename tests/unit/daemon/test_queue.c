@@ -33,6 +33,25 @@ START_TEST(lanes_in_order) {
 }
 END_TEST
 
+/* One owner's many do not keep others waiting; who comes back queues behind the round that runs. */
+START_TEST(owners_take_turns) {
+    struct number numbers[9];
+    static const uint64_t owners[7] = {1, 1, 1, 2, 2, 3, 1};
+    static const unsigned wanted[] = {0, 3, 5, 7, 1, 4, 8, 2, 6};
+    struct queue *queue = queue_new();
+    for (unsigned i = 0; i < 9; i++) numbers[i].value = i;
+    for (size_t i = 0; i < 7; i++)
+        queue_push_fair(queue, &numbers[i].item, QUEUE_INTERACTIVE, owners[i]);
+    for (size_t i = 0; i < 9; i++) {
+        ck_assert_uint_eq(value_of(queue_take(queue)), wanted[i]);
+        if (i == 0) queue_push_fair(queue, &numbers[7].item, QUEUE_INTERACTIVE, 4);
+        if (i == 2) queue_push_fair(queue, &numbers[8].item, QUEUE_INTERACTIVE, 3);
+    }
+    ck_assert_ptr_null(queue_take(queue));
+    queue_free(queue);
+}
+END_TEST
+
 START_TEST(closed) {
     struct number one = {.value = 1};
     struct queue *queue = queue_new();
@@ -79,6 +98,7 @@ int main(void) {
     Suite *suite = suite_create("queue");
     TCase *cases = tcase_create("queue");
     tcase_add_test(cases, lanes_in_order);
+    tcase_add_test(cases, owners_take_turns);
     tcase_add_test(cases, closed);
     tcase_add_test(cases, many_threads);
     suite_add_tcase(suite, cases);
