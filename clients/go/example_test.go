@@ -84,9 +84,7 @@ func ExampleClient_Stream() {
 		Messages: []plm.Message{{Role: "user", Content: "Say hello"}},
 		Options:  plm.Options{Temperature: plm.Value(0.0), MaxTokens: 8},
 	}, func(e plm.Event) error {
-		if e.Token != nil {
-			text.WriteString(e.Token.Text)
-		}
+		text.WriteString(e.Text)
 		return nil
 	})
 	if err != nil {

@@ -6,18 +6,18 @@ import "strings"
 // before them is for the reader.
 var openings = []string{"<tool_call>", "[TOOL_CALLS]", "<|python_tag|>", "<function="}
 
-// Gate lets the part of streamed text through that is surely content. What it held back without need
-// comes with Rest.
-type Gate struct {
-	Calls  bool // calls may come
+// gate lets the part of streamed text through that is surely content. What it held back without need
+// comes with rest.
+type gate struct {
+	calls  bool // some may come
 	text   strings.Builder
 	sent   int
 	seq    int64
-	closed bool
+	closed bool // nothing more until the end
 }
 
-// Feed takes a token and returns what may be shown.
-func (g *Gate) Feed(token *Token) string {
+// feed takes a token and returns what may be shown.
+func (g *gate) feed(token *Token) string {
 	g.closed = g.closed || token.Seq != g.seq
 	g.seq = token.Seq + 1
 	if g.closed {
@@ -25,7 +25,7 @@ func (g *Gate) Feed(token *Token) string {
 	}
 	g.text.WriteString(token.Text)
 	text, end := g.text.String(), g.text.Len()
-	if g.Calls {
+	if g.calls {
 		end = g.safe(text)
 	}
 	if end <= g.sent {
@@ -38,7 +38,7 @@ func (g *Gate) Feed(token *Token) string {
 
 // safe is the length of the text before anything that is or may become a call's opening; blanks
 // before one are not content either.
-func (g *Gate) safe(text string) int {
+func (g *gate) safe(text string) int {
 	end := len(text)
 	for _, opening := range openings {
 		if at := strings.Index(text[g.sent:], opening); at >= 0 {
@@ -56,8 +56,8 @@ func (g *Gate) safe(text string) int {
 	return g.sent + len(strings.TrimRight(text[g.sent:max(end, g.sent)], " \t\r\n"))
 }
 
-// Rest is what of the whole content has not been shown.
-func (g *Gate) Rest(content string) string {
+// rest is what of the whole content has not been shown.
+func (g *gate) rest(content string) string {
 	if shown := g.text.String()[:g.sent]; strings.HasPrefix(content, shown) {
 		return content[g.sent:]
 	}

@@ -50,18 +50,38 @@ type streamed struct {
 // Stream is Chat that calls on for every token and for progress, in the caller's goroutine, and then
 // returns the whole result. An error from on cancels the request and is returned.
 func (c *Client) Stream(ctx context.Context, r *Request, on func(Event) error) (*Result, error) {
-	return c.generate(ctx, "chat", struct {
+	return c.stream(ctx, "chat", struct {
 		*Request
 		streamed
-	}{r, streamed{true, true}}, on)
+	}{r, streamed{true, true}}, &gate{calls: len(r.Tools) > 0}, on)
 }
 
 // StreamComplete is Complete that calls on as Stream does.
 func (c *Client) StreamComplete(ctx context.Context, r *CompleteRequest, on func(Event) error) (*Result, error) {
-	return c.generate(ctx, "complete", struct {
+	return c.stream(ctx, "complete", struct {
 		*CompleteRequest
 		streamed
-	}{r, streamed{true, true}}, on)
+	}{r, streamed{true, true}}, &gate{closed: r.Echo}, on) // an echo comes before, and with the result only
+}
+
+// stream adds to the events what may be shown.
+func (c *Client) stream(ctx context.Context, method string, params any, shown *gate, on func(Event) error) (*Result, error) {
+	if on == nil {
+		return c.generate(ctx, method, params, nil)
+	}
+	result, err := c.generate(ctx, method, params, func(e Event) error {
+		if e.Token != nil {
+			e.Text = shown.feed(e.Token)
+		}
+		return on(e)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rest := shown.rest(result.Text()); rest != "" {
+		err = on(Event{Text: rest})
+	}
+	return result, err
 }
 
 // Tokenize turns text into token ids.

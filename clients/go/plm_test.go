@@ -152,7 +152,7 @@ func TestKilledInMidAnswer(t *testing.T) {
 	})
 	var text strings.Builder
 	_, err := client.Stream(t.Context(), &plm.Request{Prompt: "x"}, func(e plm.Event) error {
-		text.WriteString(e.Token.Text)
+		text.WriteString(e.Text)
 		go daemon.Stop()
 		return nil
 	})
@@ -183,7 +183,7 @@ func TestStreamIsInOrderAndBeforeTheResult(t *testing.T) {
 			progress++
 			return nil
 		}
-		text.WriteString(e.Token.Text)
+		text.WriteString(e.Text)
 		return nil
 	}
 	result, err := client.Stream(t.Context(), &plm.Request{Prompt: "x"}, on)
@@ -288,23 +288,52 @@ func TestStableFirst(t *testing.T) {
 	}
 }
 
-func TestGate(t *testing.T) {
-	for _, c := range []struct{ pieces, shown, rest string }{
-		{"a|b <|b> c", "a|b||> c", ""}, // "<" may open a call, and the blank before it
-		{"x <tool_|call>", "x|", ""},
-		{"x |<function", "x|", " <function"},
+// What a stream shows of texts with calls in them: all of the content, and nothing of a call at any time.
+func TestStreamShowsNoMarkup(t *testing.T) {
+	for _, c := range []struct {
+		tokens, shown string // pieces apart by |; of shown, those that are not empty
+		content       any
+	}{
+		{"a|b <|b> c", "a|b| <b> c", "ab <b> c"}, // "<" may open a call, and the blank before it
+		{"x <tool_|call>\n{}", "x", "x"},
+		{"\n|<tool_call>\n{}", "", nil},
+		{"x |<function", "x| <function", "x <function"},
+		{"x|<tool_", "x", "x"}, // cut short by the budget
+		{"see <function=| in C", "see| <function= in C", "see <function= in C"},
+		{"a|\n\n|b|\n", "a|\n\nb|\n", "a\n\nb\n"},
 	} {
-		g := plm.Gate{Calls: true}
+		_, client := start(t, func(call *fake.Call) (any, error) {
+			for _, piece := range strings.Split(c.tokens, "|") {
+				call.Token(piece)
+			}
+			return fake.Result(c.content, "stop"), nil
+		})
 		var shown []string
-		for i, piece := range strings.Split(c.pieces, "|") {
-			shown = append(shown, g.Feed(&plm.Token{Seq: int64(i), Text: piece}))
+		tools := []plm.Tool{{Name: "f"}}
+		result, err := client.Stream(t.Context(), &plm.Request{Prompt: "x", Tools: tools}, func(e plm.Event) error {
+			if e.Text != "" {
+				shown = append(shown, e.Text)
+			}
+			return nil
+		})
+		if err != nil || strings.Join(shown, "|") != c.shown || strings.Join(shown, "") != result.Text() {
+			t.Errorf("%q: %q %v", c.tokens, shown, err)
 		}
-		got := strings.Join(shown, "")
-		if !strings.HasPrefix(strings.ReplaceAll(c.pieces, "|", ""), got) || strings.Contains(got, "<tool_") {
-			t.Errorf("%q: %q", c.pieces, shown)
-		}
-		if all := got + g.Rest(got+c.rest); all != got+c.rest {
-			t.Errorf("%q: %q", c.pieces, all)
-		}
+	}
+}
+
+// An echoed prompt is no token: it is shown with the end.
+func TestStreamWithEcho(t *testing.T) {
+	_, client := start(t, func(call *fake.Call) (any, error) {
+		call.Token("two")
+		return fake.Text("one two"), nil
+	})
+	var shown string
+	_, err := client.StreamComplete(t.Context(), &plm.CompleteRequest{Prompt: "one ", Echo: true}, func(e plm.Event) error {
+		shown += e.Text
+		return nil
+	})
+	if err != nil || shown != "one two" {
+		t.Errorf("%q %v", shown, err)
 	}
 }

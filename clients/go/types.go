@@ -251,8 +251,11 @@ type Progress struct {
 	EtaMS         *float64 `json:"eta_ms"`
 }
 
-// Event is a notification about a streamed request: one of the two.
+// Event tells about a streamed request. Text is what of the answer may be shown now: the texts of all
+// events, joined, are the result's Text(), and never hold a call or a part of its markup. Token and
+// Progress are the daemon's notifications; at most one is set, and the last event may have neither.
 type Event struct {
+	Text     string
 	Token    *Token
 	Progress *Progress
 }

@@ -91,25 +91,15 @@ func (p *Provider) ChatStream(ctx context.Context, messages []types.Message, too
 // ChatStreamEvents is Chat that shows the text so far, without calls.
 func (p *Provider) ChatStreamEvents(ctx context.Context, messages []types.Message, tools []types.ToolDefinition,
 	model string, options map[string]any, onChunk func(types.StreamChunk)) (*types.LLMResponse, error) {
-	gate := plm.Gate{Calls: len(tools) > 0}
 	var shown strings.Builder
-	show := func(piece string) {
-		if piece != "" && onChunk != nil {
-			shown.WriteString(piece)
-			onChunk(types.StreamChunk{Content: shown.String()})
-		}
-	}
 	return p.run(ctx, messages, tools, model, options, func(ctx context.Context, r *plm.Request) (*plm.Result, error) {
-		result, err := p.client.Stream(ctx, r, func(e plm.Event) error {
-			if e.Token != nil {
-				show(gate.Feed(e.Token))
+		return p.client.Stream(ctx, r, func(e plm.Event) error {
+			if e.Text != "" && onChunk != nil {
+				shown.WriteString(e.Text)
+				onChunk(types.StreamChunk{Content: shown.String()})
 			}
 			return nil
 		})
-		if err == nil {
-			show(gate.Rest(result.Text()))
-		}
-		return result, err
 	})
 }
 

@@ -16,7 +16,6 @@ import (
 	"syscall"
 	"time"
 
-	plm "plm.local/clients/go"
 	"plm.local/clients/go/internal/bridge"
 )
 
@@ -120,10 +119,10 @@ func run(c config) error {
 		c.options.Log = logger
 		logger.Printf("listening on http://%s/v1", listener.Addr())
 	}
-	client := plm.New(c.socket)
-	defer client.Close()
+	handler := bridge.New(c.socket, c.options)
+	defer handler.Close()
 	server := &http.Server{
-		Handler:           bridge.New(client, c.options),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,

@@ -31,26 +31,43 @@ type Options struct {
 
 // Bridge is an http.Handler.
 type Bridge struct {
-	client  *plm.Client
+	daemon  pool
 	options Options
 	routes  *http.ServeMux
 }
 
-// New makes a Bridge over client.
-func New(client *plm.Client, options Options) *Bridge {
-	b := &Bridge{client: client, options: options, routes: http.NewServeMux()}
+// exchange is a request with its connection to the daemon.
+type exchange struct {
+	*Bridge
+	client *plm.Client
+}
+
+// New makes a Bridge to the daemon at socket (empty: where clients look).
+func New(socket string, options Options) *Bridge {
+	b := &Bridge{daemon: pool{socket: socket}, options: options, routes: http.NewServeMux()}
 	for _, base := range []string{"/v1", ""} { // with and without, as base URLs are written
-		b.routes.HandleFunc("POST "+base+"/chat/completions", b.chat)
-		b.routes.HandleFunc("POST "+base+"/completions", b.complete)
-		b.routes.HandleFunc("GET "+base+"/models", b.models)
-		b.routes.HandleFunc("GET "+base+"/models/{id...}", b.model)
+		b.route("POST "+base+"/chat/completions", (*exchange).chat)
+		b.route("POST "+base+"/completions", (*exchange).complete)
+		b.route("GET "+base+"/models", (*exchange).models)
+		b.route("GET "+base+"/models/{id...}", (*exchange).model)
 	}
-	b.routes.HandleFunc("GET /api/tags", b.tags)
-	b.routes.HandleFunc("GET /health", b.health)
+	b.route("GET /api/tags", (*exchange).tags)
+	b.route("GET /health", (*exchange).health)
 	b.routes.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		b.fail(w, r, &refusal{http.StatusNotFound, "not_found: no " + r.Method + " " + r.URL.Path + " here", "invalid_request_error", "not_found", ""})
 	})
 	return b
+}
+
+// Close ends the connections that are not in use.
+func (b *Bridge) Close() { b.daemon.close() }
+
+func (b *Bridge) route(pattern string, handle func(*exchange, http.ResponseWriter, *http.Request)) {
+	b.routes.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+		client := b.daemon.take()
+		defer b.daemon.give(client)
+		handle(&exchange{b, client}, w, r)
+	})
 }
 
 func (b *Bridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -123,7 +140,7 @@ func reply(w http.ResponseWriter, status int, value any) {
 	_ = encoder.Encode(value) // the client may have left
 }
 
-func (b *Bridge) health(w http.ResponseWriter, r *http.Request) {
+func (b *exchange) health(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
 	defer cancel()
 	state, err := b.client.Health(ctx)

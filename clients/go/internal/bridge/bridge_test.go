@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,9 +50,9 @@ func startWith(t *testing.T, options Options, capability string, answer fake.Han
 	if options.KeepAlive == 0 {
 		options.KeepAlive = 20 * time.Millisecond
 	}
-	client := plm.New(daemon.Path)
-	server := httptest.NewServer(New(client, options))
-	t.Cleanup(func() { server.Close(); client.Close(); daemon.Close() })
+	handler := New(daemon.Path, options)
+	server := httptest.NewServer(handler)
+	t.Cleanup(func() { server.Close(); handler.Close(); daemon.Close() })
 	return setup{daemon, server}
 }
 
@@ -400,6 +402,26 @@ func TestDisconnectCancels(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Error("not cancelled")
 		}
+	}
+}
+
+// Requests at the same time have a connection each; those that follow one another share it.
+func TestConnections(t *testing.T) {
+	var arrived atomic.Int32
+	s := start(t, Options{}, func(call *fake.Call) (any, error) {
+		for arrived.Add(1); arrived.Load() < 2; {
+			time.Sleep(time.Millisecond)
+		}
+		return fake.Text("ok"), nil
+	})
+	var group sync.WaitGroup
+	for range 2 {
+		group.Go(func() { s.post(t, "/v1/chat/completions", `{`+ask+`}`) })
+	}
+	group.Wait()
+	s.post(t, "/v1/chat/completions", `{`+ask+`}`)
+	if n := s.daemon.Connections(); n != 2 {
+		t.Errorf("%d connections", n)
 	}
 }
 

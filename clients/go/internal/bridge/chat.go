@@ -98,7 +98,7 @@ func newID(kind string) string {
 	return kind + hex.EncodeToString(random[:])
 }
 
-func (b *Bridge) chat(w http.ResponseWriter, r *http.Request) {
+func (b *exchange) chat(w http.ResponseWriter, r *http.Request) {
 	var body chatBody
 	if err := readJSON(w, r, &body); err != nil {
 		b.fail(w, r, err)
@@ -142,7 +142,7 @@ func usable(result *plm.Result) error {
 	return nil
 }
 
-func (b *Bridge) wholeChoice(ctx context.Context, result *plm.Result) outChoice {
+func (b *exchange) wholeChoice(ctx context.Context, result *plm.Result) outChoice {
 	message := &outMessage{Role: "assistant", Content: result.Content, Reasoning: result.Reasoning,
 		Calls: callsOf(result.Calls, false)}
 	if message.Content == nil && len(result.Calls) == 0 {
@@ -166,10 +166,9 @@ func (out outChat) chunk(d delta, finish *string) outChat {
 	return out
 }
 
-func (b *Bridge) streamChat(w http.ResponseWriter, r *http.Request, body *chatBody, request *plm.Request, out outChat) {
+func (b *exchange) streamChat(w http.ResponseWriter, r *http.Request, body *chatBody, request *plm.Request, out outChat) {
 	events := newSSE(w, b.options.KeepAlive)
 	defer events.stop()
-	text := plm.Gate{Calls: len(request.Tools) > 0}
 	begun := false
 	say := func(piece string) error {
 		d := delta{Content: &piece}
@@ -181,10 +180,10 @@ func (b *Bridge) streamChat(w http.ResponseWriter, r *http.Request, body *chatBo
 		return events.send(out.chunk(d, nil))
 	}
 	result, err := b.client.Stream(r.Context(), request, func(e plm.Event) error {
-		if e.Token == nil {
+		if e.Progress != nil {
 			return events.progress(e.Progress)
 		}
-		return say(text.Feed(e.Token))
+		return say(e.Text)
 	})
 	if err == nil {
 		err = usable(result)
@@ -194,14 +193,14 @@ func (b *Bridge) streamChat(w http.ResponseWriter, r *http.Request, body *chatBo
 		return
 	}
 	b.logResult(r, result, true)
-	if err := say(text.Rest(result.Text())); err != nil {
+	if say("") != nil { // the role, if nothing else did
 		return // the client has left
 	}
 	b.finishChat(r.Context(), events, out, result, body.wantsUsageChunk())
 }
 
 // finishChat sends what is known only at the end. Errors mean that the client has left.
-func (b *Bridge) finishChat(ctx context.Context, events *sse, out outChat, result *plm.Result, usageChunk bool) {
+func (b *exchange) finishChat(ctx context.Context, events *sse, out outChat, result *plm.Result, usageChunk bool) {
 	for _, call := range callsOf(result.Calls, true) {
 		if events.send(out.chunk(delta{Calls: []outCall{call}}, nil)) != nil {
 			return

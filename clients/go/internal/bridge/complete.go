@@ -68,7 +68,7 @@ type outCompletion struct {
 	Daemon  *about    `json:"plm,omitempty"`
 }
 
-func (b *Bridge) complete(w http.ResponseWriter, r *http.Request) {
+func (b *exchange) complete(w http.ResponseWriter, r *http.Request) {
 	var body completeBody
 	if err := readJSON(w, r, &body); err != nil {
 		b.fail(w, r, err)
@@ -104,10 +104,9 @@ func (b *Bridge) complete(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, out)
 }
 
-func (b *Bridge) streamCompletion(w http.ResponseWriter, r *http.Request, body *completeBody, request *plm.CompleteRequest, out outCompletion) {
+func (b *exchange) streamCompletion(w http.ResponseWriter, r *http.Request, body *completeBody, request *plm.CompleteRequest, out outCompletion) {
 	events := newSSE(w, b.options.KeepAlive)
 	defer events.stop()
-	var text plm.Gate
 	say := func(piece string) error {
 		if piece == "" {
 			return nil
@@ -116,10 +115,10 @@ func (b *Bridge) streamCompletion(w http.ResponseWriter, r *http.Request, body *
 		return events.send(out)
 	}
 	result, err := b.client.StreamComplete(r.Context(), request, func(e plm.Event) error {
-		if e.Token == nil {
+		if e.Progress != nil {
 			return events.progress(e.Progress)
 		}
-		return say(text.Feed(e.Token))
+		return say(e.Text)
 	})
 	if err == nil {
 		err = usable(result)
@@ -129,9 +128,6 @@ func (b *Bridge) streamCompletion(w http.ResponseWriter, r *http.Request, body *
 		return
 	}
 	b.logResult(r, result, true)
-	if say(text.Rest(result.Text())) != nil {
-		return // the client has left
-	}
 	out.Choices = []outText{{Finish: &result.FinishReason, Logprobs: b.plainLogprobs(r.Context(), result.Logprobs)}}
 	out.Daemon = aboutOf(result)
 	if !body.wantsUsageChunk() {

@@ -49,7 +49,7 @@ func (s *speller) entry(p plm.TokenLogprob) outLogprob {
 }
 
 // chatLogprobs is null where there are none.
-func (b *Bridge) chatLogprobs(ctx context.Context, probs []plm.TokenLogprob) any {
+func (b *exchange) chatLogprobs(ctx context.Context, probs []plm.TokenLogprob) any {
 	if len(probs) == 0 {
 		return nil
 	}
@@ -65,7 +65,7 @@ func (b *Bridge) chatLogprobs(ctx context.Context, probs []plm.TokenLogprob) any
 }
 
 // plainLogprobs has the older form of /v1/completions.
-func (b *Bridge) plainLogprobs(ctx context.Context, probs []plm.TokenLogprob) any {
+func (b *exchange) plainLogprobs(ctx context.Context, probs []plm.TokenLogprob) any {
 	if len(probs) == 0 {
 		return nil
 	}

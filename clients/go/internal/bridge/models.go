@@ -12,7 +12,7 @@ import (
 const prefix = "plm/" // PicoClaw keeps the provider's prefix in the id when it does not know it
 
 // ids are the model ids that clients may name, each with and without the prefix.
-func (b *Bridge) ids(ctx context.Context) ([]string, error) {
+func (b *exchange) ids(ctx context.Context) ([]string, error) {
 	aliases, err := b.client.Models(ctx)
 	if err != nil {
 		return nil, err
@@ -33,7 +33,7 @@ type modelEntry struct {
 	OwnedBy string `json:"owned_by"`
 }
 
-func (b *Bridge) models(w http.ResponseWriter, r *http.Request) {
+func (b *exchange) models(w http.ResponseWriter, r *http.Request) {
 	ids, err := b.ids(r.Context())
 	if err != nil {
 		b.fail(w, r, err)
@@ -46,7 +46,7 @@ func (b *Bridge) models(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, map[string]any{"object": "list", "data": entries})
 }
 
-func (b *Bridge) model(w http.ResponseWriter, r *http.Request) {
+func (b *exchange) model(w http.ResponseWriter, r *http.Request) {
 	ids, err := b.ids(r.Context())
 	if err != nil {
 		b.fail(w, r, err)
@@ -61,7 +61,7 @@ func (b *Bridge) model(w http.ResponseWriter, r *http.Request) {
 }
 
 // tags is Ollama's list, for its clients' probes.
-func (b *Bridge) tags(w http.ResponseWriter, r *http.Request) {
+func (b *exchange) tags(w http.ResponseWriter, r *http.Request) {
 	ids, err := b.ids(r.Context())
 	if err != nil {
 		b.fail(w, r, err)
@@ -81,7 +81,7 @@ func unknownModel(name string, ids []string) *refusal {
 
 // prepare settles what depends on the daemon: the model that a name means, and what it can do with
 // schemas. A daemon with a single model answers to any name.
-func (b *Bridge) prepare(ctx context.Context, name string, options *plm.Options) error {
+func (b *exchange) prepare(ctx context.Context, name string, options *plm.Options) error {
 	server, err := b.client.Hello(ctx)
 	if err != nil {
 		return err
