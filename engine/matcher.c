@@ -220,22 +220,49 @@ uint32_t matcher_shortest(const struct matcher *matcher) {
     return shortest;
 }
 
-/* The byte after which the least is left. */
-static bool closing_byte(struct ahead *ahead, unsigned char *byte) {
-    unsigned char next[256];
-    uint32_t frames = ahead->machine->n, best = RULES_INFINITE;
-    uint32_t now = ahead_shortest(ahead);
-    uint32_t n = next_bytes(ahead->machine, ahead->threads, ahead->n, next, 256);
-    for (uint32_t i = 0; i < n && best + 1 != now; i++) {
-        struct ahead probe = *ahead;
-        uint32_t left = ahead_step(&probe, next[i]) ? ahead_shortest(&probe) : RULES_INFINITE;
-        if (left < best) {
-            best = left;
-            *byte = next[i];
-        }
-        ahead->machine->n = frames;
+/* The least that is left after a byte; RULES_INFINITE if it is not allowed. */
+static uint32_t left_after(const struct ahead *ahead, unsigned char byte) {
+    struct thread out[MACHINE_THREADS];
+    uint32_t frames = ahead->machine->n, left = RULES_INFINITE;
+    uint32_t n = machine_step_all(ahead->machine, ahead->threads, ahead->n, byte, out);
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t length = machine_shortest(ahead->machine, &out[i]);
+        if (length < left) left = length;
     }
+    ahead->machine->n = frames;
+    return left;
+}
+
+/* The first byte after which the least is left. */
+static bool closing_byte(const struct ahead *ahead, unsigned char *byte) {
+    uint32_t best = RULES_INFINITE, now = ahead_shortest(ahead);
+    uint64_t set[4] = {0};
+    for (uint32_t i = 0; i < ahead->n; i++) machine_first(ahead->machine, &ahead->threads[i], set);
+    for (int word = 0; word < 4; word++)
+        for (uint64_t rest = set[word]; rest && best + 1 != now; rest &= rest - 1) {
+            unsigned char candidate = (unsigned char)(word * 64 + __builtin_ctzll(rest));
+            uint32_t left = left_after(ahead, candidate);
+            if (left >= best) continue;
+            best = left;
+            *byte = candidate;
+        }
     return best != RULES_INFINITE;
+}
+
+/* The characters that a string still lacks, all at once: spaces, which closing_byte would choose
+ * one by one. Returns how many. */
+static size_t fill_string(struct ahead *ahead, char *bytes, size_t cap) {
+    struct thread *thread = &ahead->threads[0];
+    if (ahead->n != 1 || thread->mode != MODE_STRING || thread->scan != QUOTED_NORMAL) return 0;
+    const struct cell_string *string = &ahead->machine->rules->cells[thread->cell].string;
+    if (string->language != RULES_NONE || thread->count >= string->min ||
+        machine_unique(ahead->machine, thread->frame))
+        return 0;
+    size_t n = string->min - thread->count;
+    if (n > cap) n = cap;
+    memset(bytes, ' ', n);
+    thread->count += (uint32_t)n;
+    return n;
 }
 
 size_t matcher_closing(struct matcher *matcher, char *bytes, size_t cap) {
@@ -244,6 +271,7 @@ size_t matcher_closing(struct matcher *matcher, char *bytes, size_t cap) {
     ahead_start(&ahead, matcher);
     while (!ahead_may_end(&ahead)) {
         unsigned char byte = 0;
+        n += fill_string(&ahead, bytes + n, cap - n);
         if (n == cap || !closing_byte(&ahead, &byte) || !ahead_step(&ahead, byte)) {
             n = 0;
             break;

@@ -204,6 +204,28 @@ START_TEST(long_texts) {
 }
 END_TEST
 
+/* What a long string lacks is filled in, wherever it is cut, and counts against the room. */
+START_TEST(long_minimum) {
+    static const char *const starts[] = {"[", "[\"", "[\"ab", "[\"\\u00"};
+    struct grammar *grammar = compile("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"minLength\":3000},\"minItems\":2}", false, false);
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
+        struct matcher *matcher = new_matcher(grammar, NULL);
+        static char closing[8192];
+        ck_assert(feed(matcher, starts[i]));
+        uint32_t shortest = matcher_shortest(matcher);
+        ck_assert_uint_ge(shortest, 6000 - 8);
+        ck_assert_uint_eq(matcher_closing(matcher, closing, sizeof closing), shortest);
+        ck_assert_uint_eq(matcher_closing(matcher, closing, shortest), shortest);
+        ck_assert_uint_eq(matcher_closing(matcher, closing, shortest - 1), 0);
+        ck_assert_uint_eq(matcher_closing(matcher, closing, 1000), 0);
+        ck_assert_uint_eq(matcher_closing(matcher, closing, sizeof closing), shortest);
+        ck_assert(matcher_accept(matcher, closing, shortest) && matcher_must_end(matcher));
+        matcher_free(matcher);
+    }
+    grammar_unref(grammar);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("matcher");
     TCase *t = tcase_create("matches");
@@ -214,6 +236,7 @@ static Suite *suite(void) {
     tcase_add_test(t, rejection_changes_nothing);
     tcase_add_test(t, depth_is_bounded);
     tcase_add_test(t, long_texts);
+    tcase_add_test(t, long_minimum);
     suite_add_tcase(s, t);
     return s;
 }
