@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/generation.h"
+#include "engine/loop.h"
 
 enum { FORCED_BYTES = 4096, CLOSING_BYTES = 1 << 14 };
 
@@ -173,34 +174,89 @@ static size_t settle(struct generation *g, struct engine *engine, const struct t
     return tokens->len - hold;
 }
 
+/* Appends tokens that the matcher must accept, as long as the budget holds. */
+static void append(struct generation *g, const uint32_t *ids, size_t n) {
+    struct error error = {0};
+    for (size_t i = 0; i < n && !g->done; i++) {
+        uint32_t len, left = g->max_tokens - generation_length(g);
+        const char *bytes = vocab_bytes(g->engine->vocab, ids[i], &len);
+        struct matcher *before = left ? matcher_copy(g->matcher, &error) : NULL;
+        if (!before || !matcher_accept(g->matcher, bytes, len)) {
+            matcher_free(before);
+            return;
+        }
+        if (!fits(g, g->matcher, left - 1)) { /* a shorter way to the end exists than token by token */
+            matcher_free(g->matcher);
+            g->matcher = before;
+            close_now(g);
+            return;
+        }
+        matcher_free(before);
+        put(g, ids[i], true);
+    }
+}
+
 /* Appends what the grammar alone determines. */
 static void force(struct generation *g, struct engine *engine) {
     char bytes[FORCED_BYTES];
     struct tokens tokens = {0};
     struct error error = {0};
     size_t len = g->matcher ? matcher_forced(g->matcher, bytes, sizeof bytes) : 0;
-    if (len && tokenize(engine->vocab, &tokens, bytes, len, TOKENIZE_CONTINUE, &error)) {
-        size_t n = settle(g, engine, &tokens), i = 0;
-        for (; i < n && !g->done; i++) {
-            uint32_t token_len, left = g->max_tokens - generation_length(g);
-            const char *token = vocab_bytes(engine->vocab, tokens.ids[i], &token_len);
-            struct matcher *before = left ? matcher_copy(g->matcher, &error) : NULL;
-            if (!before || !matcher_accept(g->matcher, token, token_len)) {
-                matcher_free(before);
-                break;
-            }
-            bool fit = fits(g, g->matcher, left - 1);
-            if (!fit) { /* a shorter way to the end exists than token by token */
-                matcher_free(g->matcher);
-                g->matcher = before;
-                close_now(g);
-                break;
-            }
-            matcher_free(before);
-            put(g, tokens.ids[i], true);
+    if (len && tokenize(engine->vocab, &tokens, bytes, len, TOKENIZE_CONTINUE, &error))
+        append(g, tokens.ids, settle(g, engine, &tokens));
+    tokens_free(&tokens);
+}
+
+/* ---- going round in circles ----------------------------------------------------------------- */
+
+/* Do these tokens hold a quote, so that what they repeat is more than the inside of a string? */
+static bool hold_quote(const struct vocab *vocab, const uint32_t *ids, size_t n) {
+    bool escaped = false;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t len;
+        const char *bytes = vocab_bytes(vocab, ids[i], &len);
+        for (uint32_t at = 0; at < len; at++) {
+            if (bytes[at] == '"' && !escaped) return true;
+            escaped = bytes[at] == '\\' && !escaped;
         }
     }
-    tokens_free(&tokens);
+    return false;
+}
+
+static char last_byte(const struct generation *g) {
+    const struct buf *text = &g->output.text;
+    return text->len ? text->bytes[text->len - 1] : '\0';
+}
+
+/* How many tokens of the shortest completion end the string or number, or, if `array`, the array around
+ * it. 0: none does from here. */
+static size_t leaving_tokens(const struct vocab *vocab, const struct tokens *closing, bool array) {
+    size_t first = 0;
+    for (size_t i = 0; i < closing->len; i++) {
+        uint32_t len;
+        const char *bytes = vocab_bytes(vocab, closing->ids[i], &len);
+        for (uint32_t at = 0; at < len; at++) {
+            if (!memchr("\"]},", bytes[at], 4)) return first;
+            if (!first) first = i + 1;
+            if (!array || bytes[at] == ']') return i + 1;
+        }
+    }
+    return first;
+}
+
+/* A greedy model that repeats itself does so to the end of its budget: its value ends here instead,
+ * as soon as the grammar allows. */
+static void leave_loop(struct generation *g) {
+    size_t period, n = generation_length(g);
+    const uint32_t *output = g->tokens.ids + g->n_prompt;
+    struct tokens closing = {0};
+    if (!g->matcher || matcher_is_free(g->matcher)) return;
+    if (!loop_found(g->tokens.ids, g->n_prompt, output, n, &period)) return;
+    bool array = hold_quote(g->engine->vocab, output + n - period, period);
+    if (array && last_byte(g) == '"') return; /* a string begins or ended: there will be a better place */
+    if (closing_tokens(g, g->matcher, &closing) != SIZE_MAX)
+        append(g, closing.ids, leaving_tokens(g->engine->vocab, &closing, array));
+    tokens_free(&closing);
 }
 
 /* ---- a step --------------------------------------------------------------------------------- */
@@ -247,6 +303,8 @@ void generation_step(struct generation *g, struct engine *engine, float *logits)
         return;
     }
     consume(g, token);
+    check_end(g);
+    if (!g->done) leave_loop(g);
     check_end(g);
     if (!g->done) {
         force(g, engine);

@@ -9,7 +9,7 @@ tool_call
   malformed: -32602; unsatisfiable: 1004; too long: 1003        refused_schemas
   tool_choice                                                   tool_choices
   max_calls                                                     several_calls
-  max_tokens, deadline_ms, stop, now, model, priority           budgets stops now_and_model
+  max_tokens, deadline_ms, stop, now, model, priority           budgets endless_values stops now_and_model
   json_style; reasoning, overflow, widen                        styles not_yet
   sampling: ranges, order, logprobs                             ranges order_of_sampling logprobs
   stream, progress                                              (test_wire.py, test_protocol.py)
@@ -261,6 +261,26 @@ def budgets():
         for value in (0, -5, "x"):
             refused(c, "chat", {**BASE, "deadline_ms": value}, "deadline_ms")
         assert same(c.call("tool_call", {**CALL, "deadline_ms": 60000})) == same(c.call("tool_call", CALL))
+
+
+@test
+def endless_values():
+    """A value that goes round in circles is ended and the call goes on, unless the prompt says the same."""
+    tool = one_tool(properties={"a": {"type": "string", "minLength": 8}, "n": {"type": "integer"},
+                                "b": {"type": "array", "items": {"enum": ["xy", "z"]}}}, required=["a", "b", "n"])
+    with client() as c:
+        def biased(text, **more):
+            tokens = c.call("tokenize", {"text": text})["tokens"]
+            result = c.call("tool_call", {**BASE, "tools": tool, "max_tokens": 400,
+                                          "logit_bias": {str(t): 100 for t in tokens}, **more})
+            return result["finish_reason"], result["calls"][0]["arguments"], result["usage"]
+        finish, arguments, usage = biased(" banana")
+        assert finish == "tool_calls" and 30 < arguments["a"].count("banana") < 50, (finish, arguments)
+        assert usage["completion_tokens"] < 300, usage
+        finish, arguments, usage = biased(",")
+        assert finish == "tool_calls" and len(arguments["b"]) < 40, (finish, arguments)
+        finish, arguments, usage = biased(" banana", prompt="Say this:" + " banana" * 60)
+        assert arguments["a"].count("banana") > 60, arguments
 
 
 @test
