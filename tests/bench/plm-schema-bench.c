@@ -74,6 +74,7 @@ struct subject {
     bool passes;
     unsigned n_tests, false_accepts;
     struct buf accepted; /* true, false, ... */
+    struct buf followed; /* bytes: where an instance that is not accepted went wrong */
 };
 
 static _Noreturn void out_of_memory(void) {
@@ -122,12 +123,14 @@ static bool mask_allows(struct bench *bench, struct matcher *matcher, uint32_t i
     return allowed;
 }
 
-static bool follow(struct bench *bench, struct matcher *matcher) {
+/* Also counts the bytes that were followed. */
+static bool follow(struct bench *bench, struct matcher *matcher, size_t *followed) {
     for (size_t i = 0; i < bench->tokens.len; i++) {
         uint32_t id = bench->tokens.ids[i], len;
         const char *bytes = vocab_bytes(bench->vocab, id, &len);
         if (!mask_allows(bench, matcher, id, (struct text){bytes, len})) return false;
         if (!matcher_accept(matcher, bytes, len)) return false;
+        *followed += len;
     }
     return matcher_may_end(matcher);
 }
@@ -140,16 +143,17 @@ static bool judge(const struct subject *subject, struct text text) {
     return valid;
 }
 
-static bool produces(struct bench *bench, const struct subject *subject, struct text text) {
+static bool produces(struct bench *bench, const struct subject *subject, struct text text,
+                     size_t *followed) {
     struct error error = {0};
     struct matcher *matcher = matcher_new(subject->grammar, bench->trie, &error);
     bench->tokens.len = 0;
     if (!matcher ||
         !tokenize(bench->vocab, &bench->tokens, text.bytes, text.len, TOKENIZE_CONTINUE, &error))
         out_of_memory();
-    bool followed = follow(bench, matcher);
+    bool ended = follow(bench, matcher, followed);
     matcher_free(matcher);
-    return followed && judge(subject, text);
+    return ended && judge(subject, text);
 }
 
 static void run_test(struct bench *bench, struct subject *subject, bool valid,
@@ -158,9 +162,11 @@ static void run_test(struct bench *bench, struct subject *subject, bool valid,
     struct buf text = {0};
     json_write(&text, data, !bench->options.compact);
     if (text.failed) out_of_memory();
-    bool accepted =
-        subject->grammar && produces(bench, subject, (struct text){text.bytes, text.len});
+    size_t followed = 0;
+    bool accepted = subject->grammar &&
+                    produces(bench, subject, (struct text){text.bytes, text.len}, &followed);
     buf_free(&text);
+    buf_printf(&subject->followed, "%s%zu", subject->n_tests ? ", " : "", followed);
     buf_printf(&subject->accepted, "%s%s", subject->n_tests++ ? ", " : "",
                accepted ? "true" : "false");
     subject->passes &= accepted == valid;
@@ -201,9 +207,10 @@ static void print_verdict(const struct subject *subject) {
     struct buf line = {0};
     buf_add_str(&line, "{\"id\": ");
     json_write_string(&line, subject->id);
-    buf_printf(&line, ", \"compiled\": %s, \"passes\": %s, \"accepted\": [%s]",
+    buf_printf(&line, ", \"compiled\": %s, \"passes\": %s, \"accepted\": [%s], \"followed\": [%s]",
                subject->grammar ? "true" : "false", subject->passes ? "true" : "false",
-               subject->n_tests ? subject->accepted.bytes : "");
+               subject->n_tests ? subject->accepted.bytes : "",
+               subject->n_tests ? subject->followed.bytes : "");
     if (!subject->grammar) {
         buf_printf(&line, ", \"code\": %d, \"path\": ", error->code);
         json_write_string(&line, path);
@@ -246,6 +253,7 @@ static void close_subject(struct bench *bench, struct subject *subject) {
     validator_free(subject->validator);
     grammar_unref(subject->grammar);
     buf_free(&subject->accepted);
+    buf_free(&subject->followed);
 }
 
 static struct text string_of(const struct json *value) {
