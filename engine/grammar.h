@@ -44,7 +44,7 @@ struct grammar_limits { /* 0: the default, that of engine.h */
     unsigned depth;
 };
 
-/* Tools' arguments are closed objects (protocol.md, tool_call). Errors: -32602 for a malformed schema
+/* Tools' arguments are closed objects, members in schema order (protocol.md, tool_call). Errors: -32602 for a malformed schema
  * (path "tools[3].parameters/properties/x"), 1004 for an unsupported keyword (path, keyword, reason) and for
  * an unsatisfiable schema (reason "unsatisfiable"). */
 struct grammar *grammar_from_tools(const struct grammar_tool *tools, size_t n_tools,
@@ -52,7 +52,9 @@ struct grammar *grammar_from_tools(const struct grammar_tool *tools, size_t n_to
                                    const struct grammar_syntax *syntax,
                                    const struct grammar_limits *limits, struct error *error);
 
-/* One JSON value by schema (response_format json_schema). closed: as for tools. */
+/* One JSON value by schema (response_format json_schema). closed: as for tools. Else members come in any
+ * order, undeclared ones after all required ones; where all declared members of an object are
+ * required, in schema order. What closes a value (matcher_closing) keeps schema order. */
 struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed, bool spaced,
                                     const struct grammar_limits *limits, struct error *error);
 

@@ -32,6 +32,9 @@ static uint64_t frame_hash(const struct machine *machine, const struct frame *fr
     uint64_t hash = hash_mix(machine->frames[frame->parent].hash, frame->cell);
     hash = hash_mix(hash, (uint64_t)frame->index << 32 | frame->count);
     hash = hash_mix(hash, frame->members);
+    if (frame->index && frame->kind == FRAME_OBJECT)
+        hash = hash_mix(hash, frame->written +
+                                  (frame->others ? seen_hash(&machine->frames[frame->others]) : 0));
     return hash_mix(hash,
                     (frame->seen ? seen_hash(&machine->frames[frame->seen]) : 0) + frame->kind);
 }
@@ -60,6 +63,7 @@ static uint32_t mark(const struct machine *machine, uint32_t *moved, uint32_t in
     for (; index && !moved[index]; index = machine->frames[index].parent) {
         moved[index] = 1;
         if (machine->frames[index].seen) mark(machine, moved, machine->frames[index].seen);
+        if (machine->frames[index].others) mark(machine, moved, machine->frames[index].others);
     }
     return index;
 }
@@ -73,6 +77,7 @@ void machine_collect(struct machine *machine, struct thread *threads, uint32_t n
         struct frame frame = machine->frames[i];
         frame.parent = moved[frame.parent];
         frame.seen = moved[frame.seen];
+        frame.others = moved[frame.others];
         moved[i] = kept;
         machine->frames[kept++] = frame;
     }

@@ -12,7 +12,7 @@
 #include "engine/quoted.h"
 #include "engine/rules.h"
 
-#define MACHINE_THREADS 64 /* alternatives beyond these are dropped; the others remain exact */
+#define MACHINE_THREADS 64  /* alternatives beyond these are dropped; the others remain exact */
 #define MACHINE_HORIZON 512 /* the longest token that masks offer */
 #define MACHINE_SEEN    256 /* further members of one object */
 
@@ -33,19 +33,20 @@ enum mode {
     MODE_OBJECT_NEXT,  /* after a member */
     MODE_KEY_BLANK,    /* after , */
     MODE_KEY_QUOTE,
-    MODE_KEY_WORDS,    /* a declared key; lo, hi, pos */
-    MODE_KEY_OPEN,     /* any key; lo, hi, pos among the declared, scan, acc, hash; state: of the language */
-    MODE_INSIDE,       /* masks only: a string of language `cell` up to its quote; state, count, lo..hi */
-    MODE_COLON,        /* cell: node of the value */
-    MODE_VALUE_BLANK   /* cell: node */
+    MODE_KEY_WORDS, /* a declared key; lo, hi, pos */
+    MODE_KEY_OPEN,  /* any key; lo, hi, pos among the declared, scan, acc, hash; state: of the
+                       language */
+    MODE_INSIDE, /* masks only: a string of language `cell` up to its quote; state, count, lo..hi */
+    MODE_COLON,  /* cell: node of the value */
+    MODE_VALUE_BLANK /* cell: node */
 };
 
 struct thread {
-    uint64_t hash;        /* of the key so far */
+    uint64_t hash; /* of the key so far */
     uint32_t frame;
     uint32_t cell;
     uint32_t lo, hi, pos;
-    uint32_t count;       /* characters of the string, as far as they matter */
+    uint32_t count; /* characters of the string, as far as they matter */
     uint32_t acc;
     uint16_t state;
     uint8_t mode, scan;
@@ -54,13 +55,20 @@ struct thread {
 enum frame_kind { FRAME_ROOT, FRAME_CALLS, FRAME_ARRAY, FRAME_OBJECT, FRAME_SEEN };
 
 struct frame {
-    uint64_t hash;   /* of this frame and all below: equal states have equal hashes; seen: of the key */
+    uint64_t
+        hash; /* of this frame and all below: equal states have equal hashes; seen: of the key */
     uint32_t parent; /* seen: the key before */
     uint32_t cell;   /* seen: with index, a hash of the whole list */
-    uint32_t index;  /* object: the next property; array, calls: how many were begun */
-    uint32_t seen;   /* object: keys of further members, a list of FRAME_SEEN; 0: none */
-    uint32_t count;  /* object: further members */
+    uint32_t index; /* object: the next property, of one in any order: how many were written; array,
+                       calls: how many were begun */
+    uint32_t seen;  /* object: keys of further members, a list of FRAME_SEEN; 0: none */
+    uint32_t count; /* object: further members */
     uint32_t members; /* object: all members, as far as their number matters */
+    /* objects in any order: */
+    uint64_t written; /* properties, the first 64 as bits */
+    uint32_t others;  /* the others by index, a list of FRAME_SEEN; 0: none */
+    uint32_t missing; /* how many required properties are not written yet */
+    uint32_t rest;    /* bytes after a value to complete the object */
     uint16_t depth;
     uint8_t kind;
 };
@@ -69,7 +77,8 @@ struct machine {
     const struct rules *rules;
     struct frame *frames; /* frames[0] is the root */
     uint32_t n, cap;
-    bool failed;          /* memory ran out: threads may have been lost */
+    bool failed;   /* memory ran out: threads may have been lost */
+    bool in_order; /* what is required is written in schema order even where any is allowed */
 };
 
 bool machine_init(struct machine *machine, const struct rules *rules);
@@ -123,16 +132,33 @@ bool machine_value_done(const struct machine *machine, struct thread *thread);
 bool machine_open_object(struct machine *machine, struct thread *thread, uint32_t cell);
 bool machine_object(struct machine *machine, struct thread *thread, unsigned char byte);
 bool machine_fits(const struct machine *machine, const struct frame *frame, uint32_t node);
+uint32_t machine_object_shortest(const struct machine *machine, const struct thread *thread);
+/* The member that a key begins: a property by its index, or a further one (index: how many
+ * properties there are), whose key is then the last of the list `seen`. */
+bool machine_key_done(struct machine *machine, struct thread *thread, uint32_t index, uint32_t node,
+                      uint32_t seen);
+
+/* ---- machine_members.c ---- */
+const struct cell_object *machine_object_of(const struct machine *machine,
+                                            const struct frame *frame);
+const struct prop *machine_props(const struct machine *machine, const struct frame *frame);
 /* May property `index` be the next member? */
 bool machine_property(const struct machine *machine, const struct frame *frame, uint32_t index);
 /* May further members follow now? */
 bool machine_additional(const struct machine *machine, const struct frame *frame);
-uint32_t machine_object_shortest(const struct machine *machine, const struct thread *thread);
-/* What an object still needs after a member. */
+/* May any member follow, may the object end? */
+bool machine_may_continue(const struct machine *machine, const struct frame *frame);
+bool machine_may_close(const struct machine *machine, const struct frame *frame);
+/* The first required property that is still missing; there is one. */
+uint32_t machine_first_missing(const struct machine *machine, const struct frame *frame);
+/* Of an object that was just opened. */
+void machine_start_members(const struct machine *machine, struct frame *frame);
+/* Notes the member in the frame. False when memory runs out. */
+bool machine_add_member(struct machine *machine, struct frame *frame, uint32_t index);
+/* What an object still needs after a member: after those it has, and after one more. */
 uint32_t machine_members_rest(const struct machine *machine, const struct frame *frame);
-/* A member has begun: `seen` is the key of a further one, else 0; index of the next property. */
-bool machine_key_done(struct machine *machine, struct thread *thread, uint32_t index, uint32_t node,
-                      uint32_t seen);
+uint32_t machine_rest_after(const struct machine *machine, const struct frame *frame,
+                            uint32_t index);
 
 /* ---- machine_key.c ---- */
 void machine_start_open_key(const struct machine *machine, struct thread *thread);
@@ -140,8 +166,6 @@ bool machine_open_key(struct machine *machine, struct thread *thread, unsigned c
 /* Is there a key for a further member that this object does not have yet? */
 bool machine_key_left(const struct machine *machine, const struct frame *frame);
 uint32_t machine_open_key_shortest(const struct machine *machine, const struct thread *thread);
-const struct cell_object *machine_object_of(const struct machine *machine,
-                                            const struct frame *frame);
 bool machine_property_done(struct machine *machine, struct thread *thread, uint32_t index);
 
 #endif

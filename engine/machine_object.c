@@ -2,72 +2,8 @@
 
 #include "engine/machine.h"
 
-const struct cell_object *machine_object_of(const struct machine *machine,
-                                            const struct frame *frame) {
-    return &machine->rules->cells[frame->cell].object;
-}
-
 bool machine_fits(const struct machine *machine, const struct frame *frame, uint32_t node) {
     return frame->depth + machine->rules->nodes[node].height <= RULES_DEPTH;
-}
-
-/* ---- which members may come next ---- */
-
-static const struct prop *props_of(const struct machine *machine, const struct frame *frame) {
-    return &machine->rules->props[machine_object_of(machine, frame)->props];
-}
-
-/* Could further members be added without end, whatever their keys so far? */
-static bool endless(const struct machine *machine, const struct frame *frame) {
-    const struct cell_object *object = machine_object_of(machine, frame);
-    return object->further && frame->depth + object->further_height <= RULES_DEPTH &&
-           (object->language == RULES_NONE ||
-            machine->rules->languages[object->language].language.most[0] == LANGUAGE_INFINITE);
-}
-
-/* With one more member, and properties from `next` on still open: can the number of members come to
- * lie within the limits? */
-static bool countable(const struct machine *machine, const struct frame *frame, uint32_t next) {
-    const struct cell_object *object = machine_object_of(machine, frame);
-    const struct prop *prop = &props_of(machine, frame)[next];
-    uint64_t members = (uint64_t)frame->members + 1;
-    if (members + prop->n_required > object->max) return false;
-    return members + prop->n_alive >= object->min || endless(machine, frame);
-}
-
-/* Declared members come in order; required ones are not skipped. */
-bool machine_property(const struct machine *machine, const struct frame *frame, uint32_t index) {
-    const struct prop *props = props_of(machine, frame);
-    return index >= frame->index && index < machine_object_of(machine, frame)->n_props &&
-           index <= props[frame->index].next_required && props[index].alive &&
-           machine_fits(machine, frame, props[index].node) && countable(machine, frame, index + 1);
-}
-
-bool machine_additional(const struct machine *machine, const struct frame *frame) {
-    const struct cell_object *object = machine_object_of(machine, frame);
-    return object->further && frame->count < MACHINE_SEEN &&
-           props_of(machine, frame)[frame->index].next_required == object->n_props &&
-           frame->depth + object->further_height <= RULES_DEPTH &&
-           countable(machine, frame, object->n_props) && machine_key_left(machine, frame);
-}
-
-static bool any_property(const struct machine *machine, const struct frame *frame) {
-    const struct cell_object *object = machine_object_of(machine, frame);
-    const struct prop *props = props_of(machine, frame);
-    for (uint32_t i = frame->index; i < object->n_props && i <= props[frame->index].next_required;
-         i++)
-        if (machine_property(machine, frame, i)) return true;
-    return false;
-}
-
-static bool may_close(const struct machine *machine, const struct frame *frame) {
-    const struct cell_object *object = machine_object_of(machine, frame);
-    return props_of(machine, frame)[frame->index].next_required == object->n_props &&
-           frame->members >= object->min;
-}
-
-static bool may_continue(const struct machine *machine, const struct frame *frame) {
-    return any_property(machine, frame) || machine_additional(machine, frame);
 }
 
 bool machine_open_object(struct machine *machine, struct thread *thread, uint32_t cell) {
@@ -76,6 +12,7 @@ bool machine_open_object(struct machine *machine, struct thread *thread, uint32_
                           .cell = cell,
                           .depth = (uint16_t)(parent->depth + 1),
                           .kind = FRAME_OBJECT};
+    machine_start_members(machine, &frame);
     uint32_t index = machine_new_frame(machine, frame);
     *thread = (struct thread){.frame = index, .mode = MODE_OBJECT_FIRST};
     return index != 0;
@@ -99,13 +36,18 @@ static void start_key(const struct machine *machine, struct thread *thread) {
                               .lo = object->keys,
                               .hi = object->keys + object->n_props,
                               .mode = MODE_KEY_WORDS};
+    if (!machine->in_order || object->ordered || !frame->missing) return;
+    uint32_t wanted = machine_first_missing(machine, frame);
+    while (thread->lo + 1 < thread->hi && machine->rules->words.list[thread->lo].value != wanted)
+        thread->lo++;
+    thread->hi = thread->lo + 1;
 }
 
 bool machine_key_done(struct machine *machine, struct thread *thread, uint32_t index, uint32_t node,
                       uint32_t seen) {
     struct frame frame = machine->frames[thread->frame];
     const struct cell_object *object = machine_object_of(machine, &frame);
-    frame.index = index;
+    if (!machine_add_member(machine, &frame, index)) return false;
     if (object->max != RULES_INFINITE || frame.members < object->min) frame.members++;
     if (seen) {
         frame.seen = seen;
@@ -119,8 +61,8 @@ bool machine_key_done(struct machine *machine, struct thread *thread, uint32_t i
 bool machine_property_done(struct machine *machine, struct thread *thread, uint32_t index) {
     const struct frame *frame = &machine->frames[thread->frame];
     if (!machine_property(machine, frame, index)) return false;
-    uint32_t node = props_of(machine, frame)[index].node;
-    return machine_key_done(machine, thread, index + 1, node, 0);
+    uint32_t node = machine_props(machine, frame)[index].node;
+    return machine_key_done(machine, thread, index, node, 0);
 }
 
 static bool any_usable(const struct machine *machine, const struct thread *thread) {
@@ -151,8 +93,8 @@ bool machine_object(struct machine *machine, struct thread *thread, unsigned cha
     case MODE_KEY_QUOTE: start_key(machine, thread); return byte == '"';
     default: break;
     }
-    if (byte == '}') return may_close(machine, frame) && close_object(machine, thread);
-    if (byte != (first ? '"' : ',') || !may_continue(machine, frame)) return false;
+    if (byte == '}') return machine_may_close(machine, frame) && close_object(machine, thread);
+    if (byte != (first ? '"' : ',') || !machine_may_continue(machine, frame)) return false;
     if (first)
         start_key(machine, thread);
     else
@@ -162,28 +104,13 @@ bool machine_object(struct machine *machine, struct thread *thread, unsigned cha
 
 /* ---- lengths ---- */
 
-/* The required members from `next` on, others if there must be more, and the brace. */
-static uint32_t rest_after(const struct machine *machine, const struct frame *frame, uint32_t next,
-                           uint32_t members) {
-    const struct cell_object *object = machine_object_of(machine, frame);
-    const struct prop *prop = &props_of(machine, frame)[next];
-    uint64_t sure = (uint64_t)members + prop->n_required, comma = machine->rules->spaced ? 2 : 1;
-    if (sure >= object->min) return prop->rest;
-    uint64_t more = (object->min - sure) * (object->spare + comma);
-    return rules_sum(prop->rest, more > RULES_LONGEST ? RULES_LONGEST : (uint32_t)more);
-}
-
-uint32_t machine_members_rest(const struct machine *machine, const struct frame *frame) {
-    return rest_after(machine, frame, frame->index, frame->members);
-}
-
 /* From after the key's closing quote. */
 static uint32_t after_property(const struct machine *machine, const struct frame *frame,
                                uint32_t index) {
     const struct rules *rules = machine->rules;
-    uint32_t node = props_of(machine, frame)[index].node;
+    uint32_t node = machine_props(machine, frame)[index].node;
     return rules_sum(rules_sum(rules->spaced ? 2 : 1, rules->nodes[node].shortest),
-                     rest_after(machine, frame, index + 1, frame->members + 1));
+                     machine_rest_after(machine, frame, index));
 }
 
 /* From inside a declared key, or from before it (pos 0), to the object's end. */
@@ -213,7 +140,7 @@ static uint32_t after_further(const struct machine *machine, const struct frame 
         if (length != RULES_INFINITE && length > value) value = length;
     }
     return rules_sum(rules_sum(rules->spaced ? 2 : 1, value),
-                     rest_after(machine, frame, object->n_props, frame->members + 1));
+                     machine_rest_after(machine, frame, object->n_props));
 }
 
 static uint32_t open_shortest(const struct machine *machine, const struct thread *thread) {

@@ -269,6 +269,7 @@ size_t matcher_closing(struct matcher *matcher, char *bytes, size_t cap) {
     struct ahead ahead;
     size_t n = 0;
     ahead_start(&ahead, matcher);
+    matcher->machine.in_order = true;
     while (!ahead_may_end(&ahead)) {
         unsigned char byte = 0;
         n += fill_string(&ahead, bytes + n, cap - n);
@@ -278,6 +279,7 @@ size_t matcher_closing(struct matcher *matcher, char *bytes, size_t cap) {
         }
         bytes[n++] = (char)byte;
     }
+    matcher->machine.in_order = false;
     matcher->machine.n = ahead.frames;
     return n;
 }

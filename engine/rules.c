@@ -392,10 +392,11 @@ static bool prune_object(struct rules *rules, struct cell_object *object) {
         if (i < object->n_props) {
             prop->alive = satisfiable(rules, prop->node);
             next.n_alive += prop->alive;
+            prop->length = rules_sum(comma, member_length(rules, prop));
             if (prop->required) {
                 next.n_required++;
                 next.next_required = i;
-                next.rest = rules_sum(next.rest, rules_sum(comma, member_length(rules, prop)));
+                next.rest = rules_sum(next.rest, prop->length);
             }
         }
         prop->next_required = next.next_required;

@@ -14,20 +14,20 @@
 #include "engine/language.h"
 #include "engine/words.h"
 
-#define RULES_NONE     UINT32_MAX
-#define RULES_INFINITE UINT32_MAX       /* shortest: nothing satisfies it; max: no limit */
-#define RULES_LONGEST  (UINT32_MAX - 1) /* finite lengths saturate here */
-#define RULES_DEPTH    48               /* values nest at most this deep */
-#define RULES_MAX_NODES (1u << 17)
-#define RULES_MAX_CELLS (1u << 18)
-#define RULES_MAX_REFS  (1u << 20)
-#define RULES_MAX_PROPS (1u << 20)
+#define RULES_NONE          UINT32_MAX
+#define RULES_INFINITE      UINT32_MAX       /* shortest: nothing satisfies it; max: no limit */
+#define RULES_LONGEST       (UINT32_MAX - 1) /* finite lengths saturate here */
+#define RULES_DEPTH         48               /* values nest at most this deep */
+#define RULES_MAX_NODES     (1u << 17)
+#define RULES_MAX_CELLS     (1u << 18)
+#define RULES_MAX_REFS      (1u << 20)
+#define RULES_MAX_PROPS     (1u << 20)
 #define RULES_MAX_LANGUAGES 1024
-#define RULES_MAX_DISTINCT 512 /* words among which a unique item is chosen */
+#define RULES_MAX_DISTINCT  512 /* words among which a unique item is chosen */
 
 enum cell_kind { CELL_WORDS, CELL_STRING, CELL_NUMBER, CELL_ARRAY, CELL_OBJECT };
 
-struct cell_words { /* whole JSON texts: true, enum values, ... */
+struct cell_words {    /* whole JSON texts: true, enum values, ... */
     uint32_t first, n; /* a sorted list in `words` */
 };
 struct cell_string {
@@ -38,9 +38,9 @@ struct cell_number {
     uint32_t automaton; /* in `digits` */
 };
 struct cell_array {
-    uint32_t min, max;        /* items; RULES_INFINITE */
+    uint32_t min, max;         /* items; RULES_INFINITE */
     uint32_t prefix, n_prefix; /* nodes of the first items: refs[prefix..] */
-    uint32_t rest;            /* node of the others; RULES_NONE if n_prefix is all there may be */
+    uint32_t rest;             /* node of the others; RULES_NONE if n_prefix is all there may be */
     uint32_t unique_part;      /* whose uniqueItems holds; RULES_NONE: items may repeat */
 };
 struct cell_object {
@@ -48,13 +48,15 @@ struct cell_object {
     uint32_t keys;           /* words: key as JSON text with the closing quote, value = property */
     uint32_t names;          /* words: decoded keys, value = property; n_props each */
     uint32_t additional;     /* node of further members, RULES_NONE if there are none */
-    uint32_t language;       /* of further members' keys; RULES_NONE: any. Then instead of additional: */
-    uint32_t kinds, n_kinds; /* refs[kinds..]: triples of a key's label, the value's node, and whether
-                                there are such keys without end */
+    uint32_t language; /* of further members' keys; RULES_NONE: any. Then instead of additional: */
+    uint32_t kinds, n_kinds; /* refs[kinds..]: triples of a key's label, the value's node, and
+                                whether there are such keys without end */
     uint32_t min, max;       /* members; RULES_INFINITE */
     uint32_t spare;          /* bytes that suffice for any member that need not be there */
     uint16_t further_height; /* of the tallest further member */
     bool further;            /* further members can be satisfied */
+    bool ordered; /* declared members come in schema order, further ones after them; else in
+                     any order, further ones once all that are required are there */
 };
 
 struct cell {
@@ -72,12 +74,13 @@ struct cell {
 
 struct prop {
     uint32_t node;
-    uint32_t key_len;       /* bytes of the key as JSON text, quotes included */
+    uint32_t key_len; /* bytes of the key as JSON text, quotes included */
     bool required;
     bool alive;             /* its node can be satisfied */
     uint32_t next_required; /* index of the first required property from here on, or n_props */
     uint32_t n_required, n_alive; /* from here on */
-    uint32_t rest;          /* bytes after a value to complete the object from here on */
+    uint32_t rest;                /* bytes after a value to complete the object from here on */
+    uint32_t length;              /* bytes of such a member, with its comma */
 };
 
 struct node {
@@ -126,8 +129,8 @@ struct rules {
     uint32_t max_calls;
     uint32_t tools, n_tools; /* words: NAME", "arguments": , value = node */
     struct literal literals[LITERALS];
-    struct literal marker;   /* auto: what starts a call */
-    uint16_t *fallback;      /* auto: KMP failure function of the marker */
+    struct literal marker; /* auto: what starts a call */
+    uint16_t *fallback;    /* auto: KMP failure function of the marker */
 };
 
 enum rules_status { RULES_OK, RULES_MEMORY, RULES_TOO_LARGE };

@@ -32,6 +32,7 @@ struct schema_overlaps {
 struct schema_options {
     struct schema_overlaps *overlaps; /* found so far and to be extended; may be NULL */
     bool closed;          /* objects without additionalProperties have no further members */
+    bool ordered;         /* members come in schema order; else declared ones in any */
     bool object;          /* the value must be an object */
     unsigned depth;       /* of nested subschemas */
     const char *place;    /* prefix of error paths, e.g. "tools[3].parameters"; may be "" */

@@ -276,11 +276,24 @@ static bool add_key_lists(struct schema *schema, const struct names *names, cons
     return true;
 }
 
+/* One list of members all of which are required: its order is part of what is asked for (reasons
+ * before the answer), and nothing is lost by it. */
+static bool is_record(const struct schema *schema, const struct bundle *bundle,
+                      const struct names *names) {
+    uint32_t lists = 0;
+    for (uint32_t i = 0; i < bundle->n; i++)
+        lists += schema_get(schema, term_part(bundle->terms[i]), KW_PROPERTIES) != NULL;
+    for (uint32_t i = 0; i < names->n; i++)
+        if (!names->list[i].required) return false;
+    return lists == 1;
+}
+
 static bool fill_object(struct schema *schema, const struct bundle *bundle, struct names *names,
                         struct schema_keys *keys, struct prop *props, uint32_t *kept,
                         struct cell_object *object) {
     uint64_t closed = closed_groups(schema, bundle);
     uint32_t n = 0;
+    object->ordered = schema->options.ordered || is_record(schema, bundle, names);
     object->min = schema_max_of(schema, bundle, KW_MIN_PROPERTIES);
     object->max = schema_min_of(schema, bundle, KW_MAX_PROPERTIES);
     for (uint32_t i = 0; i < names->n; i++) {

@@ -53,6 +53,8 @@ static const char *const schemas[] = {
     "{\"type\":\"object\",\"properties\":{\"a\":{\"const\":1},\"bb\":{\"const\":22}},\"required\":[\"bb\"]}",
     "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"null\"}},\"additionalProperties\":{\"const\":1},\"required\":[\"a\"]}",
     "{\"type\":\"object\",\"properties\":{\"\":{\"const\":1}},\"additionalProperties\":{\"const\":1}}",
+    "{\"type\":\"object\",\"properties\":{\"b\":{\"const\":1},\"ab\":{\"const\":22},\"a\":{}},\"required\":[\"b\",\"ab\"],\"maxProperties\":2}",
+    "{\"type\":\"object\",\"properties\":{\"b\":{\"const\":1},\"ab\":{\"const\":2}},\"required\":[\"b\"],\"minProperties\":2,\"additionalProperties\":false}",
     "{\"anyOf\":[{\"type\":\"array\",\"items\":{\"const\":11},\"minItems\":1},{\"type\":\"array\",\"items\":{\"const\":1},\"minItems\":2}]}",
     "{\"$defs\":{\"n\":{\"properties\":{\"k\":{\"anyOf\":[{\"$ref\":\"#/$defs/n\"},{\"const\":0}]}},\"required\":[\"k\"],\"type\":\"object\"}},\"$ref\":\"#/$defs/n\"}",
 };
@@ -81,9 +83,10 @@ static void check_state(struct matcher *matcher, const struct buf *text) {
     }
 }
 
+/* Closed, in schema order, and open, in any. */
 START_TEST(states) {
     uint64_t seed = (uint64_t)_i;
-    struct grammar *grammar = compile(schemas[_i], true, _i & 1);
+    struct grammar *grammar = compile(schemas[_i / 2], _i % 2, _i & 2);
     for (int walk = 0; walk < 12; walk++) {
         struct matcher *matcher = new_matcher(grammar, NULL);
         struct buf text = {0};
@@ -185,6 +188,56 @@ START_TEST(depth_is_bounded) {
 }
 END_TEST
 
+/* An object of 100 members, of which every third is required. */
+static struct grammar *wide_object(bool closed) {
+    struct buf schema = {0};
+    buf_add_str(&schema, "{\"type\":\"object\",\"properties\":{");
+    for (int i = 99; i >= 0; i--)
+        buf_printf(&schema, "\"k%02d\":{\"const\":%d}%s", i, i % 10, i ? "," : "},\"required\":[");
+    for (int i = 0; i < 100; i += 3) buf_printf(&schema, "%s\"k%02d\"", i ? "," : "", i);
+    buf_add_str(&schema, "]}");
+    struct grammar *grammar = compile(schema.bytes, closed, false);
+    buf_free(&schema);
+    return grammar;
+}
+
+/* Members come in any order, none twice; what has to be added at the end comes in schema order. */
+START_TEST(any_order) {
+    struct grammar *grammar = wide_object(false);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    char member[32], closing[1024], expected[1024] = "";
+    ck_assert(feed(matcher, "{\"k01\":1"));
+    for (int n = 0, i = 37; n < 60; n++, i = (i + 37) % 100) {
+        snprintf(member, sizeof member, ",\"k%02d\":%d", i, i % 10);
+        ck_assert_msg(matcher_allows(matcher, member, strlen(member)) == (i != 1), "%s", member);
+        if (i == 1) continue;
+        ck_assert(feed(matcher, member) && !matcher_allows(matcher, member, strlen(member)));
+    }
+    for (int i = 99; i >= 0; i -= 3) {
+        snprintf(member, sizeof member, ",\"k%02d\":%d", i, i % 10);
+        if (matcher_allows(matcher, member, strlen(member))) strcat(expected, member);
+    }
+    ck_assert(!matcher_allows(matcher, ",\"new\":1", 8) && !matcher_allows(matcher, "}", 1));
+    size_t n = matcher_closing(matcher, closing, sizeof closing);
+    ck_assert_msg(n > 20 && n == strlen(expected) + 1 && !memcmp(closing, expected, n - 1), "%.*s", (int)n, closing);
+    ck_assert_uint_eq(n, matcher_shortest(matcher));
+    ck_assert(matcher_accept(matcher, closing, n - 1) && feed(matcher, ",\"new\":1") && feed(matcher, ",\"k94\":4}"));
+    matcher_free(matcher);
+    grammar_unref(grammar);
+}
+END_TEST
+
+/* The arguments of tools keep the order that the schema declares. */
+START_TEST(schema_order) {
+    struct grammar *grammar = wide_object(true);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    ck_assert(feed(matcher, "{\"k99\":9,\"k97\":7") && !matcher_allows(matcher, ",\"k98", 5));
+    ck_assert(!matcher_allows(matcher, ",\"k95", 5) && matcher_allows(matcher, ",\"k96", 5));
+    matcher_free(matcher);
+    grammar_unref(grammar);
+}
+END_TEST
+
 /* Long texts do not pile up memory or forget keys. */
 START_TEST(long_texts) {
     struct grammar *grammar = compile("{}", false, false);
@@ -230,11 +283,13 @@ static Suite *suite(void) {
     Suite *s = suite_create("matcher");
     TCase *t = tcase_create("matches");
     tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, states, 0, SCHEMAS);
+    tcase_add_loop_test(t, states, 0, 2 * SCHEMAS);
     tcase_add_test(t, calls);
     tcase_add_test(t, free_text);
     tcase_add_test(t, rejection_changes_nothing);
     tcase_add_test(t, depth_is_bounded);
+    tcase_add_test(t, any_order);
+    tcase_add_test(t, schema_order);
     tcase_add_test(t, long_texts);
     tcase_add_test(t, long_minimum);
     suite_add_tcase(s, t);
