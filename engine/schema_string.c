@@ -25,11 +25,46 @@
     ":){2}(?:(?::" H16 "){1,5}|(?::" H16 "){0,3}:" IPV4 "|:)|(?:" H16 ":){1}(?:(?::" H16           \
     "){1,6}|(?::" H16 "){0,4}:" IPV4 "|:)|:(?:(?::" H16 "){1,7}|(?::" H16 "){0,5}:" IPV4 "|:))"
 #define PCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})"
-#define URI                                                                                        \
-    "[A-Za-z][A-Za-z0-9+.-]*:(?://(?:(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})*@)?"          \
-    "(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*(?::\\d{0,5})?(?:/" PCHAR "*)*"                \
-    "|/(?:" PCHAR "+(?:/" PCHAR "*)*)?|" PCHAR "+(?:/" PCHAR "*)*)?"                               \
-    "(?:\\?(?:" PCHAR "|[/?])*)?(?:#(?:" PCHAR "|[/?])*)?"
+/* The parts of a URI, and of an IRI with characters of the first plane beyond ASCII. */
+#define USER   "(?:[A-Za-z0-9._~!$&'()*+,;=:-]|%[0-9A-Fa-f]{2})"
+#define REG    "(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
+#define BEYOND "\\u00A0-\\uD7FF\\uF900-\\uFDCF\\uFDF0-\\uFFEF"
+#define IUSER  "(?:[A-Za-z0-9._~!$&'()*+,;=:" BEYOND "-]|%[0-9A-Fa-f]{2})"
+#define IHOST  "(?:[A-Za-z0-9._~!$&'()*+,;=" BEYOND "-]|%[0-9A-Fa-f]{2})"
+#define IPCHAR "(?:[A-Za-z0-9._~!$&'()*+,;=:@" BEYOND "-]|%[0-9A-Fa-f]{2})"
+#define INAME  "(?:[A-Za-z0-9._~!$&'()*+,;=@" BEYOND "-]|%[0-9A-Fa-f]{2})"
+#define IATEXT "[A-Za-z0-9!#$%&'*+/=?^_`{|}~" BEYOND "-]"
+#define ILABEL "[A-Za-z0-9" BEYOND "](?:-?[A-Za-z0-9" BEYOND "])*"
+#define NAME   "(?:[A-Za-z0-9._~!$&'()*+,;=@-]|%[0-9A-Fa-f]{2})"
+
+/* What follows a scheme: an authority and a path, or a path whose first segment is of `first`. */
+#define HIERARCHY(user, host, pchar, first)                                                        \
+    "(?://(?:" user "*@)?" host "*(?::\\d{0,5})?(?:/" pchar "*)*|/(?:" pchar "+(?:/" pchar "*)*)?" \
+    "|" first "+(?:/" pchar "*)*)?(?:\\?(?:" pchar "|[/?])*)?(?:#(?:" pchar "|[/?])*)?"
+#define SCHEME "[A-Za-z][A-Za-z0-9+.-]*:"
+
+/* Regular expressions that nest no deeper than two groups, with the usual ranges. */
+#define HEX_ESCAPE "x[0-9A-Fa-f]{2}|u(?:[0-9A-CEFa-cef][0-9A-Fa-f]{3}|[Dd][0-7][0-9A-Fa-f]{2})"
+#define RE_ESCAPE  "\\\\(?:[dDsSwWfnrtv^$\\\\.*+?()[\\]{}|/]|" HEX_ESCAPE ")"
+#define RE_CLASS                                                                                   \
+    "\\[\\^?(?:a-z|A-Z|0-9|a-f|A-F|[^\\\\\\]-]|\\\\(?:[dDsSwWfnrtv^$\\\\.*+?()[\\]{}|/"            \
+    "-]|" HEX_ESCAPE "))*-?\\]"
+#define RE_COUNT "(?:[*+?]|\\{(?:\\d{1,2},?|[01],[1-9]\\d?|\\d,[1-9]\\d)\\})\\??"
+#define RE_ATOM  "(?:[^\\\\^$.*+?()[\\]{}|]|" RE_ESCAPE "|" RE_CLASS "|\\.)"
+#define RE_TERM  RE_ATOM "(?:" RE_COUNT ")?|[$^]|\\\\[bB]"
+#define RE_GROUP(inside)                                                                           \
+    "\\((?:\\?:)?(?:" inside "|\\|)*\\)(?:" RE_COUNT ")?|\\(\\?[=!](?:" inside "|\\|)*\\)"         \
+                                                                               "|" RE_TERM
+
+/* Names under IDNA: labels of plain ASCII, or short ones of scripts that need no context. */
+#define ULETTER                                                                                    \
+    "[a-z0-9\\u00DF-\\u00F6\\u00F8-\\u00FF\\u03AC-\\u03CE\\u0430-\\u045F\\u3041-\\u3096\\u30A1-"   \
+    "\\u30FA"                                                                                      \
+    "\\u4E00-\\u9FA5\\uAC00-\\uD7A3]"
+#define ULABEL "(?:" LABEL "|" ULETTER "(?:-?" ULETTER "){0,5})"
+
+#define TEMPLATE_NAME     "(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})"
+#define TEMPLATE_VARIABLE TEMPLATE_NAME "(?:\\.?" TEMPLATE_NAME ")*(?:\\*|:[1-9]\\d{0,3})?"
 
 /* Hosts and local parts may have 63 or 64 characters: so the whole has no more. */
 static const struct {
@@ -48,8 +83,24 @@ static const struct {
     {"ipv4", "^" IPV4 "$", 0},
     {"ipv6", "^" IPV6 "$", 0},
     {"uuid", "^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$", 0},
-    {"uri", "^" URI "$", 0},
+    {"uri", "^" SCHEME HIERARCHY(USER, REG, PCHAR, PCHAR) "$", 0},
+    {"uri-reference",
+     "^(?:" SCHEME HIERARCHY(USER, REG, PCHAR, PCHAR) "|" HIERARCHY(USER, REG, PCHAR, NAME) ")$",
+     0},
+    {"iri", "^" SCHEME HIERARCHY(IUSER, IHOST, IPCHAR, IPCHAR) "$", 0},
+    {"iri-reference",
+     "^(?:" SCHEME HIERARCHY(IUSER, IHOST, IPCHAR, IPCHAR) "|" HIERARCHY(IUSER, IHOST, IPCHAR,
+                                                                         INAME) ")$",
+     0},
+    {"uri-template",
+     "^(?:[^\\u0000- \\u007F\"'%<>\\\\^`{|}]|%[0-9A-Fa-f]{2}"
+     "|\\{[+#./;?&]?" TEMPLATE_VARIABLE "(?:," TEMPLATE_VARIABLE ")*\\})*$",
+     0},
+    {"idn-email", "^" IATEXT "+(?:\\." IATEXT "+)*@" ILABEL "(?:\\." ILABEL ")*$", 64},
+    {"idn-hostname", "^" ULABEL "(?:[.\\u3002\\uFF0E\\uFF61]" ULABEL ")*$", 63},
     {"json-pointer", "^(?:/(?:[^~/]|~[01])*)*$", 0},
+    {"relative-json-pointer", "^(?:0|[1-9]\\d{0,8})(?:#|(?:/(?:[^~/]|~[01])*)*)$", 0},
+    {"regex", "^(?:" RE_GROUP(RE_GROUP(RE_TERM)) "|\\|)*$", 0},
 };
 
 const char *schema_format(const struct json *name, uint32_t *max) {
@@ -86,7 +137,7 @@ bool schema_collect_sources(struct schema *schema, const struct bundle *bundle,
         const struct json *pattern = schema_get(schema, part, KW_PATTERN);
         const struct json *rejected = schema_get(schema, part, KW_NOT_PATTERN);
         const struct json *name = schema_get(schema, part, KW_FORMAT);
-        bool asserted = name && !(bundle->terms[i] & (TERM_EXTRA | TERM_LOOSE));
+        bool asserted = name && !(bundle->terms[i] & TERM_LOOSE);
         const char *format = asserted ? schema_format(name, max) : NULL;
         if (rejected && !schema_add_source(schema, sources, part, KW_NOT_PATTERN, rejected->text,
                                            rejected->len))
