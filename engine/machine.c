@@ -10,7 +10,7 @@
 /* ---- frames ---- */
 
 bool machine_init(struct machine *machine, const struct rules *rules) {
-    *machine = (struct machine){.rules = rules};
+    *machine = (struct machine){.rules = rules, .work = MACHINE_WORK};
     if (!vector_reserve((void **)&machine->frames, &machine->cap, 1, sizeof *machine->frames))
         return false;
     machine->frames[0] = (struct frame){.kind = FRAME_ROOT, .hash = 1};
@@ -20,10 +20,11 @@ bool machine_init(struct machine *machine, const struct rules *rules) {
 
 void machine_free(struct machine *machine) {
     free(machine->frames);
+    free(machine->text);
     *machine = (struct machine){0};
 }
 
-/* Of all keys up to this one, in whatever order they came. */
+/* Of all keys up to this run, in whatever order they came. */
 static uint64_t seen_hash(const struct frame *seen) {
     return (uint64_t)seen->cell << 32 | seen->index;
 }
@@ -45,18 +46,28 @@ uint32_t machine_new_frame(struct machine *machine, struct frame frame) {
         machine->failed = true;
         return 0;
     }
-    if (frame.kind != FRAME_SEEN) frame.hash = frame_hash(machine, &frame);
+    frame.hash = frame_hash(machine, &frame);
     machine->frames[machine->n] = frame;
     return machine->n++;
 }
 
-uint32_t machine_add_seen(struct machine *machine, uint32_t before, uint64_t key) {
-    uint64_t all = hash_mix(key, 13) + (before ? seen_hash(&machine->frames[before]) : 0);
-    return machine_new_frame(machine, (struct frame){.parent = before,
-                                                     .hash = key,
-                                                     .cell = (uint32_t)(all >> 32),
-                                                     .index = (uint32_t)all,
-                                                     .kind = FRAME_SEEN});
+/* Slots that a run of hashes takes: its own and those that hold the hashes but the first. */
+static uint32_t slots(const struct frame *frame) {
+    if (frame->kind != FRAME_SEEN) return 1;
+    size_t bytes = (frame->count - 1) * sizeof frame->hash;
+    return 1 + (uint32_t)((bytes + sizeof *frame - 1) / sizeof *frame);
+}
+
+uint32_t machine_new_run(struct machine *machine, struct frame run) {
+    uint32_t n = slots(&run), first = machine->n;
+    if (n > (1u << 24) - first || !vector_reserve((void **)&machine->frames, &machine->cap, first + n,
+                                                  sizeof *machine->frames)) {
+        machine->failed = true;
+        return 0;
+    }
+    machine->frames[first] = run;
+    machine->n += n;
+    return first;
 }
 
 static uint32_t mark(const struct machine *machine, uint32_t *moved, uint32_t index) {
@@ -72,14 +83,16 @@ void machine_collect(struct machine *machine, struct thread *threads, uint32_t n
     uint32_t *moved = calloc(machine->n, sizeof *moved), kept = 1;
     if (!moved) return; /* more memory stays in use, nothing else */
     for (uint32_t i = 0; i < n; i++) mark(machine, moved, threads[i].frame);
-    for (uint32_t i = 1; i < machine->n; i++) { /* parents and seen keys precede */
+    for (uint32_t i = 1; i < machine->n; i++) {
+        if (moved[i]) moved[i] = kept, kept += slots(&machine->frames[i]);
+    }
+    for (uint32_t i = 1; i < machine->n; i++) { /* nothing moves up */
         if (!moved[i]) continue;
-        struct frame frame = machine->frames[i];
-        frame.parent = moved[frame.parent];
-        frame.seen = moved[frame.seen];
-        frame.others = moved[frame.others];
-        moved[i] = kept;
-        machine->frames[kept++] = frame;
+        struct frame *to = &machine->frames[moved[i]];
+        memmove(to, &machine->frames[i], slots(&machine->frames[i]) * sizeof *to);
+        to->parent = moved[to->parent];
+        to->seen = moved[to->seen];
+        to->others = moved[to->others];
     }
     for (uint32_t i = 0; i < n; i++) threads[i].frame = moved[threads[i].frame];
     machine->n = kept;
@@ -168,12 +181,17 @@ bool machine_value_done(const struct machine *machine, struct thread *thread) {
     return true;
 }
 
+static bool close_word(struct machine *machine, struct thread *thread, uint32_t end) {
+    return machine_close(machine, thread, &machine->rules->cells[thread->cell], end - thread->pos, end,
+                         machine_word_hash(machine, thread->frame, thread->lo));
+}
+
 static bool step_words(struct machine *machine, struct thread *thread, unsigned char byte) {
     const struct words *words = &machine->rules->words;
     if (!words_narrow(words, &thread->lo, &thread->hi, thread->pos, byte)) return false;
     thread->pos++;
     if (thread->hi - thread->lo == 1 && words->list[thread->lo].len == thread->pos)
-        return machine_item_done(machine, thread, machine_word_hash(machine, thread->lo));
+        return close_word(machine, thread, machine->at + 1);
     return machine_word_left(machine, thread->frame, thread->lo, thread->hi);
 }
 
@@ -194,60 +212,6 @@ static bool step_number(const struct machine *machine, struct thread *thread, un
     return next != DIGITS_DEAD;
 }
 
-/* ---- arrays ---- */
-
-static const struct cell_array *array_of(const struct machine *machine, const struct frame *frame) {
-    return &machine->rules->cells[frame->cell].array;
-}
-
-static bool may_add_item(const struct machine *machine, const struct frame *frame) {
-    const struct cell_array *array = array_of(machine, frame);
-    return frame->index < array->max &&
-           machine_fits(machine, frame, rules_item(machine->rules, array, frame->index)) &&
-           machine_item_left(machine, (uint32_t)(frame - machine->frames),
-                             rules_item(machine->rules, array, frame->index));
-}
-
-/* Items beyond the last that is special or counted are alike. */
-static bool start_item(struct machine *machine, struct thread *thread) {
-    struct frame frame = machine->frames[thread->frame];
-    const struct cell_array *array = array_of(machine, &frame);
-    uint32_t node = rules_item(machine->rules, array, frame.index);
-    if (array->max != RULES_INFINITE || frame.index < array->min || frame.index < array->n_prefix ||
-        frame.index == 0)
-        frame.index++;
-    uint32_t made = frame.index == machine->frames[thread->frame].index
-                        ? thread->frame
-                        : machine_new_frame(machine, frame);
-    *thread = (struct thread){.frame = made, .cell = node, .mode = MODE_VALUE};
-    return made != 0;
-}
-
-static bool open_array(struct machine *machine, struct thread *thread, uint32_t cell) {
-    struct frame frame = {.parent = thread->frame,
-                          .cell = cell,
-                          .depth = (uint16_t)(machine->frames[thread->frame].depth + 1),
-                          .kind = FRAME_ARRAY};
-    uint32_t made = machine_new_frame(machine, frame);
-    *thread = (struct thread){.frame = made, .mode = MODE_ARRAY_FIRST};
-    return made != 0;
-}
-
-static bool close_array(const struct machine *machine, struct thread *thread) {
-    const struct frame *frame = &machine->frames[thread->frame];
-    if (frame->index < array_of(machine, frame)->min) return false;
-    thread->frame = frame->parent;
-    return machine_value_done(machine, thread);
-}
-
-static bool step_array(struct machine *machine, struct thread *thread, unsigned char byte) {
-    if (byte == ']') return close_array(machine, thread);
-    if (byte != ',' || !may_add_item(machine, &machine->frames[thread->frame])) return false;
-    if (!machine->rules->spaced) return start_item(machine, thread);
-    thread->mode = MODE_ARRAY_BLANK;
-    return true;
-}
-
 /* ---- before a value: one thread for each alternative that begins with the byte ---- */
 
 static bool start_cell(struct machine *machine, struct thread *thread, uint32_t index,
@@ -260,9 +224,15 @@ static bool start_cell(struct machine *machine, struct thread *thread, uint32_t 
         thread->lo = cell->words.first;
         thread->hi = cell->words.first + cell->words.n;
         return step_words(machine, thread, byte);
-    case CELL_STRING: thread->mode = MODE_STRING; return byte == '"';
-    case CELL_NUMBER: thread->mode = MODE_NUMBER; return step_number(machine, thread, byte);
-    case CELL_ARRAY: return byte == '[' && open_array(machine, thread, index);
+    case CELL_STRING:
+        thread->mode = MODE_STRING;
+        thread->start = machine->at;
+        return byte == '"';
+    case CELL_NUMBER:
+        thread->mode = MODE_NUMBER;
+        thread->start = machine->at;
+        return step_number(machine, thread, byte);
+    case CELL_ARRAY: return byte == '[' && machine_open_array(machine, thread, index);
     default: return byte == '{' && machine_open_object(machine, thread, index);
     }
 }
@@ -285,6 +255,14 @@ static uint32_t step_value(struct machine *machine, const struct thread *thread,
 
 /* ---- the step ---- */
 
+static uint32_t step(struct machine *machine, const struct thread *thread, unsigned char byte,
+                     struct thread *out, uint32_t room);
+
+static bool close_number(struct machine *machine, struct thread *thread) {
+    return machine_close(machine, thread, &machine->rules->cells[thread->cell], thread->start,
+                         machine->at, 0);
+}
+
 /* Numbers, and words that begin others, end where something follows that is not theirs. */
 static bool step_scalar(struct machine *machine, struct thread *thread, unsigned char byte) {
     struct thread before = *thread;
@@ -297,11 +275,12 @@ static bool step_scalar(struct machine *machine, struct thread *thread, unsigned
         complete = number_state(machine, &before)->distance == 0;
     }
     *thread = before;
-    uint64_t hash =
-        complete && before.mode == MODE_WORDS ? machine_word_hash(machine, before.lo) : 0;
-    if (!complete || !machine_item_done(machine, thread, hash)) return false;
+    if (!complete) return false;
+    if (before.mode == MODE_WORDS ? !close_word(machine, thread, machine->at)
+                                  : !close_number(machine, thread))
+        return false;
     struct thread after;
-    uint32_t n = machine_step(machine, thread, byte, &after, 1);
+    uint32_t n = step(machine, thread, byte, &after, 1);
     *thread = after;
     return n == 1;
 }
@@ -317,8 +296,8 @@ static bool step_one(struct machine *machine, struct thread *thread, unsigned ch
     case MODE_NUMBER: return step_scalar(machine, thread, byte);
     case MODE_STRING: return machine_string(machine, thread, byte);
     case MODE_INSIDE: return machine_inside(machine, thread, byte);
-    case MODE_ARRAY_NEXT: return step_array(machine, thread, byte);
-    case MODE_ARRAY_BLANK: return byte == ' ' && start_item(machine, thread);
+    case MODE_ARRAY_NEXT:
+    case MODE_ARRAY_BLANK: return machine_array(machine, thread, byte);
     case MODE_COLON:
         thread->mode = machine->rules->spaced ? MODE_VALUE_BLANK : MODE_VALUE;
         return byte == ':';
@@ -327,22 +306,54 @@ static bool step_one(struct machine *machine, struct thread *thread, unsigned ch
     }
 }
 
-uint32_t machine_step(struct machine *machine, const struct thread *thread, unsigned char byte,
-                      struct thread *out, uint32_t room) {
+static uint32_t step(struct machine *machine, const struct thread *thread, unsigned char byte,
+                     struct thread *out, uint32_t room) {
     if (room == 0) return 0;
     if (thread->mode == MODE_VALUE) return step_value(machine, thread, byte, out, room);
     *out = *thread;
     if (thread->mode != MODE_ARRAY_FIRST) return step_one(machine, out, byte);
-    if (byte == ']') return close_array(machine, out);
-    if (!may_add_item(machine, &machine->frames[out->frame]) || !start_item(machine, out)) return 0;
+    if (byte == ']') return machine_close_array(machine, out);
+    if (!machine_start_item(machine, out, machine->at)) return 0;
     struct thread value = *out;
     return step_value(machine, &value, byte, out, room);
 }
 
-static uint32_t drop_repeated(struct thread *out, uint32_t kept, uint32_t n) {
+uint32_t machine_step(struct machine *machine, const struct thread *thread, unsigned char byte,
+                      struct thread *out, uint32_t room) {
+    uint32_t at = thread->at;
+    if (!machine->rules->guarded) return step(machine, thread, byte, out, room);
+    if (thread->mode != MODE_INSIDE && !machine_write(machine, at, byte)) return 0;
+    uint32_t n = step(machine, thread, byte, out, room);
+    for (uint32_t i = 0; i < n; i++) out[i].at = at + 1;
+    return n;
+}
+
+/* Frames that say the same, made on two ways. */
+static bool same_frames(const struct machine *machine, uint32_t a, uint32_t b) {
+    while (a != b) {
+        const struct frame *x = &machine->frames[a], *y = &machine->frames[b];
+        if (x->hash != y->hash || x->cell != y->cell || x->index != y->index ||
+            x->count != y->count || x->members != y->members || x->kind != y->kind)
+            return false;
+        a = x->parent;
+        b = y->parent;
+    }
+    return true;
+}
+
+static bool same_thread(const struct machine *machine, const struct thread *a,
+                        const struct thread *b) {
+    struct thread other = *b;
+    if (!machine->rules->guarded || a->frame == b->frame) return memcmp(a, b, sizeof *a) == 0;
+    other.frame = a->frame;
+    return memcmp(a, &other, sizeof *a) == 0 && same_frames(machine, a->frame, b->frame);
+}
+
+static uint32_t drop_repeated(const struct machine *machine, struct thread *out, uint32_t kept,
+                              uint32_t n) {
     for (uint32_t i = kept; i < n; i++) {
         uint32_t other = 0;
-        while (other < kept && memcmp(&out[other], &out[i], sizeof *out) != 0) other++;
+        while (other < kept && !same_thread(machine, &out[other], &out[i])) other++;
         if (other == kept) out[kept++] = out[i];
     }
     return kept;
@@ -355,7 +366,7 @@ uint32_t machine_step_all(struct machine *machine, const struct thread *threads,
     for (uint32_t i = 0; i < n && kept < MACHINE_THREADS; i++) {
         uint32_t more =
             machine_step(machine, &threads[i], byte, out + kept, MACHINE_THREADS - kept);
-        kept = drop_repeated(out, kept, kept + more);
+        kept = drop_repeated(machine, out, kept, kept + more);
     }
     return kept;
 }

@@ -15,6 +15,7 @@
 #define MACHINE_THREADS 64  /* alternatives beyond these are dropped; the others remain exact */
 #define MACHINE_HORIZON 512 /* the longest token that masks offer */
 #define MACHINE_SEEN    256 /* further members of one object */
+#define MACHINE_WORK (1u << 26) /* steps that guards may take for one match */
 
 enum mode {
     MODE_END,          /* complete; nothing follows */
@@ -48,6 +49,9 @@ struct thread {
     uint32_t lo, hi, pos;
     uint32_t count; /* characters of the string, as far as they matter */
     uint32_t acc;
+    uint32_t start;       /* guarded strings and numbers: where their text begins */
+    uint32_t at;          /* bytes read so far; kept where the rules are guarded, equal for all threads
+                             side by side */
     uint16_t state;
     uint8_t mode, scan;
 };
@@ -55,30 +59,43 @@ struct thread {
 enum frame_kind { FRAME_ROOT, FRAME_CALLS, FRAME_ARRAY, FRAME_OBJECT, FRAME_SEEN };
 
 struct frame {
-    uint64_t
-        hash; /* of this frame and all below: equal states have equal hashes; seen: of the key */
-    uint32_t parent; /* seen: the key before */
+    uint64_t hash;   /* of this frame and all below: equal states have equal hashes; seen: the
+                        first */
+    uint32_t parent; /* seen: the run before */
     uint32_t cell;   /* seen: with index, a hash of the whole list */
     uint32_t index; /* object: the next property, of one in any order: how many were written; array,
                        calls: how many were begun */
-    uint32_t seen;  /* object: keys of further members, a list of FRAME_SEEN; 0: none */
-    uint32_t count; /* object: further members */
-    uint32_t members; /* object: all members, as far as their number matters */
+    uint32_t seen;  /* keys of further members, or items that must not repeat: runs of FRAME_SEEN;
+                       0: none */
+    uint32_t count; /* object: further members; array: items seen; seen: hashes in the run */
+    uint32_t members; /* object: all members, as far as their number matters; array: items that
+                         satisfy what it contains, likewise */
     /* objects in any order: */
     uint64_t written; /* properties, the first 64 as bits */
     uint32_t others;  /* the others by index, a list of FRAME_SEEN; 0: none */
     uint32_t missing; /* how many required properties are not written yet */
     uint32_t rest;    /* bytes after a value to complete the object */
+    /* where the rules are guarded: */
+    uint32_t start; /* where the value's text begins */
+    uint32_t item;  /* array that looks at its items' text: where the last one's begins */
     uint16_t depth;
     uint8_t kind;
+    bool sure;       /* array: the item that was begun will satisfy what it must contain */
 };
 
 struct machine {
     const struct rules *rules;
     struct frame *frames; /* frames[0] is the root */
     uint32_t n, cap;
-    bool failed;   /* memory ran out: threads may have been lost */
-    bool in_order; /* what is required is written in schema order even where any is allowed */
+    bool failed;  /* memory ran out: threads may have been lost */
+    bool closing; /* the shortest completion is looked for: what is required is written in schema
+                     order even where any is allowed, and arrays first get what they must contain */
+    /* where the rules are guarded: */
+    bool touched;      /* a guard was asked: the outcome depends on more than machine_hash tells */
+    char *text;        /* what was read; beyond a thread's own bytes, what was tried last */
+    uint32_t cap_text; /* of text */
+    uint32_t at;       /* where in it the byte of this step stands */
+    uint64_t work;     /* steps that guards may still take */
 };
 
 bool machine_init(struct machine *machine, const struct rules *rules);
@@ -113,12 +130,42 @@ uint32_t machine_string_shortest(const struct machine *machine, const struct thr
 enum quoted_event machine_spell(const struct language *language, struct thread *thread,
                                 unsigned char byte, const struct language_length *after);
 
+/* ---- machine_guard.c ---- */
+/* A value of the cell is complete: its text is [start, end), thread->frame the frame it stands in;
+ * `hash` tells items apart that are told apart as they are written. False if a guard, or the array
+ * it is an item of, does not allow it. */
+bool machine_close(struct machine *machine, struct thread *thread, const struct cell *cell,
+                   uint32_t start, uint32_t end, uint64_t hash);
+/* Do the cell's guards allow the text [start, end)? */
+bool machine_guards(const struct machine *machine, const struct cell *cell, uint32_t start,
+                    uint32_t end);
+/* Is the thread inside a value that a guard will judge? */
+bool machine_guarded(const struct machine *machine, const struct thread *thread);
+/* The byte that is being read belongs to the text. False when memory runs out. */
+bool machine_write(struct machine *machine, uint32_t at, unsigned char byte);
+
+/* ---- machine_array.c ---- */
+bool machine_open_array(struct machine *machine, struct thread *thread, uint32_t cell);
+bool machine_close_array(struct machine *machine, struct thread *thread);
+/* Begins an item whose text begins at `from`; false if there may be none. */
+bool machine_start_item(struct machine *machine, struct thread *thread, uint32_t from);
+/* After an item, or after the comma that follows one. */
+bool machine_array(struct machine *machine, struct thread *thread, unsigned char byte);
+/* The node of the next item. */
+uint32_t machine_item_node(const struct machine *machine, const struct frame *frame);
+
 /* ---- machine_unique.c ---- */
-/* Is the value that is read inside this frame an item of an array without repetitions? */
+bool machine_seen(const struct machine *machine, uint32_t seen, uint64_t hash);
+/* Keeps the lists of all frames that the threads stand in searchable: to be called between steps, now
+ * and then. The frames change, what they say does not. */
+void machine_tidy(struct machine *machine, const struct thread *threads, uint32_t n);
+/* Is the value that is read inside this frame an item of an array without repetitions, told apart as
+ * written? */
 bool machine_unique(const struct machine *machine, uint32_t frame);
-/* The item is complete; `hash` is what items are told apart by. False if there was one like it. */
-bool machine_item_done(struct machine *machine, struct thread *thread, uint64_t hash);
-uint64_t machine_word_hash(const struct machine *machine, uint32_t word);
+/* An item is complete; `hash` is what items are told apart by. False if there was one like it. */
+bool machine_remember(struct machine *machine, struct frame *frame, uint64_t hash);
+/* What tells a word apart from other items of the array; 0 if the frame is none that asks. */
+uint64_t machine_word_hash(const struct machine *machine, uint32_t frame, uint32_t word);
 /* Is there a word in [lo, hi) that is no item of the array yet? */
 bool machine_word_left(const struct machine *machine, uint32_t frame, uint32_t lo, uint32_t hi);
 /* May a value of the node be an item more? */
@@ -126,6 +173,8 @@ bool machine_item_left(const struct machine *machine, uint32_t frame, uint32_t n
 
 /* ---- machine_object.c ---- */
 uint32_t machine_new_frame(struct machine *machine, struct frame frame); /* 0: no memory */
+/* A FRAME_SEEN with room for run.count hashes; 0: no memory. */
+uint32_t machine_new_run(struct machine *machine, struct frame run);
 /* The list `before` with one key more, given by its hash. */
 uint32_t machine_add_seen(struct machine *machine, uint32_t before, uint64_t key);
 bool machine_value_done(const struct machine *machine, struct thread *thread);

@@ -49,10 +49,7 @@ static uint32_t declared_name(const struct machine *machine, const struct thread
 }
 
 static bool was_seen(const struct machine *machine, const struct thread *thread) {
-    for (uint32_t seen = machine->frames[thread->frame].seen; seen;
-         seen = machine->frames[seen].parent)
-        if (machine->frames[seen].hash == thread->hash) return true;
-    return false;
+    return machine_seen(machine, machine->frames[thread->frame].seen, thread->hash);
 }
 
 static bool usable(const struct machine *machine, const struct thread *thread) {

@@ -10,6 +10,7 @@ bool machine_open_object(struct machine *machine, struct thread *thread, uint32_
     const struct frame *parent = &machine->frames[thread->frame];
     struct frame frame = {.parent = thread->frame,
                           .cell = cell,
+                          .start = machine->at,
                           .depth = (uint16_t)(parent->depth + 1),
                           .kind = FRAME_OBJECT};
     machine_start_members(machine, &frame);
@@ -18,9 +19,11 @@ bool machine_open_object(struct machine *machine, struct thread *thread, uint32_
     return index != 0;
 }
 
-static bool close_object(const struct machine *machine, struct thread *thread) {
-    thread->frame = machine->frames[thread->frame].parent;
-    return machine_value_done(machine, thread);
+static bool close_object(struct machine *machine, struct thread *thread) {
+    const struct frame *frame = &machine->frames[thread->frame];
+    uint32_t cell = frame->cell, start = frame->start;
+    thread->frame = frame->parent;
+    return machine_close(machine, thread, &machine->rules->cells[cell], start, machine->at + 1, 0);
 }
 
 /* ---- keys ---- */
@@ -36,7 +39,7 @@ static void start_key(const struct machine *machine, struct thread *thread) {
                               .lo = object->keys,
                               .hi = object->keys + object->n_props,
                               .mode = MODE_KEY_WORDS};
-    if (!machine->in_order || object->ordered || !frame->missing) return;
+    if (!machine->closing || object->ordered || !frame->missing) return;
     uint32_t wanted = machine_first_missing(machine, frame);
     while (thread->lo + 1 < thread->hi && machine->rules->words.list[thread->lo].value != wanted)
         thread->lo++;

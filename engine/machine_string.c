@@ -70,13 +70,18 @@ static bool count_character(const struct cell_string *string, struct thread *thr
     return true;
 }
 
+static bool close_string(struct machine *machine, struct thread *thread) {
+    return machine_close(machine, thread, &machine->rules->cells[thread->cell], thread->start,
+                         machine->at + 1, thread->hash);
+}
+
 static bool string_of_language(struct machine *machine, const struct cell_string *string,
                                struct thread *thread, unsigned char byte) {
     const struct language *language = &machine->rules->languages[string->language].language;
     if (thread->scan == QUOTED_NORMAL) {
         if (byte == '"')
             return thread->count >= string->min && language->wanted[thread->state] &&
-                   machine_value_done(machine, thread);
+                   close_string(machine, thread);
         if (!count_character(string, thread)) return false;
     }
     struct language_length after = {less(string->min, thread->count),
@@ -106,7 +111,7 @@ bool machine_string(struct machine *machine, struct thread *thread, unsigned cha
     enum quoted_event event = quoted_step(&thread->scan, &thread->acc, byte);
     if (event == QUOTED_DEAD) return false;
     if (event == QUOTED_END)
-        return thread->count >= string->min && machine_item_done(machine, thread, thread->hash);
+        return thread->count >= string->min && close_string(machine, thread);
     if (event == QUOTED_CHAR) {
         if (machine_unique(machine, thread->frame))
             thread->hash = hash_mix(thread->hash + 1, thread->acc);

@@ -11,6 +11,11 @@ static const struct digits_state *number_state(const struct machine *machine,
     return &machine->rules->digits.states[cell->number.automaton + thread->state];
 }
 
+static bool guards_allow_end(const struct machine *machine, const struct thread *thread,
+                             uint32_t start) {
+    return machine_guards(machine, &machine->rules->cells[thread->cell], start, thread->at);
+}
+
 bool machine_may_end(const struct machine *machine, const struct thread *thread) {
     bool last = machine->frames[thread->frame].kind == FRAME_ROOT;
     switch (thread->mode) {
@@ -18,8 +23,11 @@ bool machine_may_end(const struct machine *machine, const struct thread *thread)
     case MODE_FREE:
     case MODE_MORE_CALLS: return true;
     case MODE_WORDS:
-        return last && thread->pos && machine->rules->words.list[thread->lo].len == thread->pos;
-    case MODE_NUMBER: return last && number_state(machine, thread)->distance == 0;
+        return last && thread->pos && machine->rules->words.list[thread->lo].len == thread->pos &&
+               guards_allow_end(machine, thread, thread->at - thread->pos);
+    case MODE_NUMBER:
+        return last && number_state(machine, thread)->distance == 0 &&
+               guards_allow_end(machine, thread, thread->start);
     default: return false;
     }
 }
@@ -55,7 +63,8 @@ static uint32_t frames_shortest(const struct machine *machine, uint32_t index) {
         if (frame->kind == FRAME_ROOT) return total;
         if (frame->kind == FRAME_CALLS) return rules_sum(total, close_length(machine));
         if (frame->kind == FRAME_ARRAY)
-            total = rules_sum(total, rules_array_rest(machine->rules, &cell->array, frame->index));
+            total = rules_sum(total, rules_array_rest(machine->rules, &cell->array, frame->index,
+                                                      frame->members + frame->sure));
         else
             total = rules_sum(total, machine_members_rest(machine, frame));
     }
@@ -70,17 +79,23 @@ static uint32_t words_shortest(const struct machine *machine, const struct threa
     return shortest;
 }
 
+static uint32_t array_rest(const struct machine *machine, const struct frame *frame) {
+    return rules_array_rest(machine->rules, &machine->rules->cells[frame->cell].array, frame->index,
+                            frame->members);
+}
+
 /* Of a thread inside a container but not inside a value of it. */
 static uint32_t container_shortest(const struct machine *machine, const struct thread *thread) {
     const struct frame *frame = &machine->frames[thread->frame];
     const struct cell *cell = &machine->rules->cells[frame->cell];
     if (frame->kind == FRAME_OBJECT) return machine_object_shortest(machine, thread);
     if (thread->mode != MODE_ARRAY_BLANK)
-        return rules_array_rest(machine->rules, &cell->array, frame->index);
-    if (frame->index < cell->array.min) /* the comma was read */
-        return rules_array_rest(machine->rules, &cell->array, frame->index) - 1;
-    uint32_t node = rules_item(machine->rules, &cell->array, frame->index);
-    return rules_sum(2, machine->rules->nodes[node].shortest);
+        return array_rest(machine, frame);
+    if (frame->index < cell->array.min || frame->members < cell->array.least)
+        return array_rest(machine, frame) - 1; /* the comma was read */
+    uint32_t node = machine_item_node(machine, frame);
+    return node == RULES_NONE ? RULES_INFINITE
+                              : rules_sum(2, machine->rules->nodes[node].shortest);
 }
 
 static uint32_t call_shortest(const struct machine *machine, const struct thread *thread) {

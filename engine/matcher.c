@@ -3,13 +3,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/ahead.h"
 #include "engine/grammar_rules.h"
 #include "engine/hash.h"
 #include "engine/machine.h"
 #include "engine/mask.h"
 #include "engine/mask_cache.h"
+#include "engine/vector.h"
 
-enum { COLLECT_AT = 256 }; /* frames, before unneeded ones are looked for */
+enum {
+    COLLECT_AT = 256, /* frames, before unneeded ones are looked for */
+    PIECE = 512       /* bytes accepted at once where lists of items may grow */
+};
 
 struct matcher {
     struct grammar *grammar;
@@ -40,6 +45,14 @@ struct matcher *matcher_new(struct grammar *grammar, const struct trie *trie, st
     return matcher;
 }
 
+/* What was read, not what was tried. */
+static bool copy_text(struct machine *machine, const struct matcher *from) {
+    uint32_t n = from->machine.text ? from->threads[0].at : 0;
+    if (n && !vector_reserve((void **)&machine->text, &machine->cap_text, n, 1)) return false;
+    if (n) memcpy(machine->text, from->machine.text, n);
+    return true;
+}
+
 struct matcher *matcher_copy(const struct matcher *matcher, struct error *error) {
     struct matcher *copy = calloc(1, sizeof *copy);
     if (!copy) return out_of_memory(NULL, error);
@@ -51,10 +64,23 @@ struct matcher *matcher_copy(const struct matcher *matcher, struct error *error)
     copy->machine = matcher->machine;
     copy->machine.cap = matcher->machine.n;
     copy->machine.frames = malloc(matcher->machine.n * sizeof *matcher->machine.frames);
+    copy->machine.text = NULL;
+    copy->machine.cap_text = 0;
+    if (!copy_text(&copy->machine, matcher)) return out_of_memory(copy, error);
     if (!copy->machine.frames) return out_of_memory(copy, error);
     memcpy(copy->machine.frames, matcher->machine.frames,
            matcher->machine.n * sizeof *matcher->machine.frames);
     return copy;
+}
+
+bool matcher_may_fail(const struct matcher *matcher) {
+    return matcher->machine.rules->guarded;
+}
+
+bool matcher_guarded(const struct matcher *matcher) {
+    for (uint32_t i = 0; i < matcher->n && matcher_may_fail(matcher); i++)
+        if (machine_guarded(&matcher->machine, &matcher->threads[i])) return true;
+    return false;
 }
 
 void matcher_free(struct matcher *matcher) {
@@ -84,8 +110,25 @@ static void collect(struct matcher *matcher) {
     matcher->collect_at = matcher->machine.n * 2 > COLLECT_AT ? matcher->machine.n * 2 : COLLECT_AT;
 }
 
+/* Piece by piece, so that nothing piles up; on a copy, because there is no way back after a piece. */
+static bool accept_long(struct matcher *matcher, const char *bytes, size_t n) {
+    struct error error = {0};
+    struct matcher *copy = matcher_copy(matcher, &error);
+    bool accepted = copy != NULL;
+    for (size_t at = 0; at < n && accepted; at += PIECE)
+        accepted = matcher_accept(copy, bytes + at, n - at < PIECE ? n - at : PIECE);
+    if (accepted) {
+        struct matcher before = *matcher;
+        *matcher = *copy;
+        *copy = before;
+    }
+    matcher_free(copy);
+    return accepted;
+}
+
 bool matcher_accept(struct matcher *matcher, const char *bytes, size_t n) {
     struct thread threads[MACHINE_THREADS];
+    if (n > PIECE && matcher_may_fail(matcher)) return accept_long(matcher, bytes, n);
     uint32_t frames = matcher->machine.n, n_threads = run(matcher, bytes, n, threads);
     if (n_threads == 0) {
         matcher->machine.n = frames;
@@ -93,6 +136,7 @@ bool matcher_accept(struct matcher *matcher, const char *bytes, size_t n) {
     }
     memcpy(matcher->threads, threads, n_threads * sizeof *threads);
     matcher->n = n_threads;
+    machine_tidy(&matcher->machine, matcher->threads, n_threads);
     collect(matcher);
     return true;
 }
@@ -106,32 +150,13 @@ bool matcher_allows(struct matcher *matcher, const char *bytes, size_t n) {
 }
 
 bool matcher_may_end(const struct matcher *matcher) {
-    for (uint32_t i = 0; i < matcher->n; i++)
-        if (machine_may_end(&matcher->machine, &matcher->threads[i])) return true;
-    return false;
-}
-
-/* The bytes that may come next, at most `enough` of them (in ascending order). */
-static uint32_t next_bytes(const struct machine *machine, const struct thread *threads, uint32_t n,
-                           unsigned char *bytes, uint32_t enough) {
-    struct machine *scratch = (struct machine *)machine; /* frames grow and shrink back */
-    struct thread out[MACHINE_THREADS];
-    uint64_t set[4] = {0};
-    uint32_t found = 0, frames = machine->n;
-    for (uint32_t i = 0; i < n; i++) machine_first(machine, &threads[i], set);
-    for (int word = 0; word < 4; word++)
-        for (uint64_t rest = set[word]; rest && found < enough; rest &= rest - 1) {
-            unsigned char byte = (unsigned char)(word * 64 + __builtin_ctzll(rest));
-            if (machine_step_all(scratch, threads, n, byte, out)) bytes[found++] = byte;
-            scratch->n = frames;
-        }
-    return found;
+    return ahead_may_end(&matcher->machine, matcher->threads, matcher->n);
 }
 
 bool matcher_must_end(const struct matcher *matcher) {
     unsigned char byte;
     return matcher_may_end(matcher) &&
-           next_bytes(&matcher->machine, matcher->threads, matcher->n, &byte, 1) == 0;
+           ahead_bytes(&matcher->machine, matcher->threads, matcher->n, &byte, 1) == 0;
 }
 
 bool matcher_is_free(const struct matcher *matcher) {
@@ -152,134 +177,23 @@ uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits) {
     uint64_t state = state_hash(matcher);
     uint32_t n_words = matcher->trie->n_words, count;
     if (mask_cache_get(cache, matcher->trie, state, bits, n_words, &count)) return count;
+    matcher->machine.touched = false;
     count = mask_fill(&matcher->machine, matcher->threads, matcher->n, matcher->trie, cache,
                       &matcher->stack, bits);
-    mask_cache_put(cache, matcher->trie, state, bits, n_words, count);
+    if (!matcher->machine.touched) mask_cache_put(cache, matcher->trie, state, bits, n_words, count);
     return count;
 }
 
 /* ---- what is determined ---- */
 
-/* A walk ahead of the matcher: threads of its own on the matcher's machine. */
-struct ahead {
-    struct machine *machine;
-    uint32_t frames, n;
-    struct thread threads[MACHINE_THREADS];
-};
-
-static void ahead_start(struct ahead *ahead, struct matcher *matcher) {
-    ahead->machine = &matcher->machine;
-    ahead->frames = matcher->machine.n;
-    ahead->n = matcher->n;
-    memcpy(ahead->threads, matcher->threads, matcher->n * sizeof *matcher->threads);
-}
-
-static bool ahead_step(struct ahead *ahead, unsigned char byte) {
-    struct thread out[MACHINE_THREADS];
-    uint32_t n = machine_step_all(ahead->machine, ahead->threads, ahead->n, byte, out);
-    if (n == 0) return false;
-    memcpy(ahead->threads, out, n * sizeof *out);
-    ahead->n = n;
-    return true;
-}
-
-static bool ahead_may_end(const struct ahead *ahead) {
-    for (uint32_t i = 0; i < ahead->n; i++)
-        if (machine_may_end(ahead->machine, &ahead->threads[i])) return true;
-    return false;
-}
-
-static uint32_t ahead_shortest(const struct ahead *ahead) {
-    uint32_t shortest = RULES_INFINITE;
-    for (uint32_t i = 0; i < ahead->n; i++) {
-        uint32_t length = machine_shortest(ahead->machine, &ahead->threads[i]);
-        if (length < shortest) shortest = length;
-    }
-    return shortest;
-}
-
 size_t matcher_forced(struct matcher *matcher, char *bytes, size_t cap) {
-    struct ahead ahead;
-    unsigned char next[2];
-    size_t n = 0;
-    ahead_start(&ahead, matcher);
-    while (n < cap && !ahead_may_end(&ahead) &&
-           next_bytes(ahead.machine, ahead.threads, ahead.n, next, 2) == 1 &&
-           ahead_step(&ahead, next[0]))
-        bytes[n++] = (char)next[0];
-    matcher->machine.n = ahead.frames;
-    return n;
+    return ahead_forced(&matcher->machine, matcher->threads, matcher->n, bytes, cap);
 }
 
 uint32_t matcher_shortest(const struct matcher *matcher) {
-    uint32_t shortest = RULES_INFINITE;
-    for (uint32_t i = 0; i < matcher->n; i++) {
-        uint32_t length = machine_shortest(&matcher->machine, &matcher->threads[i]);
-        if (length < shortest) shortest = length;
-    }
-    return shortest;
-}
-
-/* The least that is left after a byte; RULES_INFINITE if it is not allowed. */
-static uint32_t left_after(const struct ahead *ahead, unsigned char byte) {
-    struct thread out[MACHINE_THREADS];
-    uint32_t frames = ahead->machine->n, left = RULES_INFINITE;
-    uint32_t n = machine_step_all(ahead->machine, ahead->threads, ahead->n, byte, out);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t length = machine_shortest(ahead->machine, &out[i]);
-        if (length < left) left = length;
-    }
-    ahead->machine->n = frames;
-    return left;
-}
-
-/* The first byte after which the least is left. */
-static bool closing_byte(const struct ahead *ahead, unsigned char *byte) {
-    uint32_t best = RULES_INFINITE, now = ahead_shortest(ahead);
-    uint64_t set[4] = {0};
-    for (uint32_t i = 0; i < ahead->n; i++) machine_first(ahead->machine, &ahead->threads[i], set);
-    for (int word = 0; word < 4; word++)
-        for (uint64_t rest = set[word]; rest && best + 1 != now; rest &= rest - 1) {
-            unsigned char candidate = (unsigned char)(word * 64 + __builtin_ctzll(rest));
-            uint32_t left = left_after(ahead, candidate);
-            if (left >= best) continue;
-            best = left;
-            *byte = candidate;
-        }
-    return best != RULES_INFINITE;
-}
-
-/* The characters that a string still lacks, all at once: spaces, which closing_byte would choose
- * one by one. Returns how many. */
-static size_t fill_string(struct ahead *ahead, char *bytes, size_t cap) {
-    struct thread *thread = &ahead->threads[0];
-    if (ahead->n != 1 || thread->mode != MODE_STRING || thread->scan != QUOTED_NORMAL) return 0;
-    const struct cell_string *string = &ahead->machine->rules->cells[thread->cell].string;
-    if (string->language != RULES_NONE || thread->count >= string->min ||
-        machine_unique(ahead->machine, thread->frame))
-        return 0;
-    size_t n = string->min - thread->count;
-    if (n > cap) n = cap;
-    memset(bytes, ' ', n);
-    thread->count += (uint32_t)n;
-    return n;
+    return ahead_shortest(&matcher->machine, matcher->threads, matcher->n);
 }
 
 size_t matcher_closing(struct matcher *matcher, char *bytes, size_t cap) {
-    struct ahead ahead;
-    size_t n = 0;
-    ahead_start(&ahead, matcher);
-    matcher->machine.in_order = true;
-    while (!ahead_may_end(&ahead)) {
-        unsigned char byte = 0;
-        n += fill_string(&ahead, bytes + n, cap - n);
-        if (n == cap || !closing_byte(&ahead, &byte) || !ahead_step(&ahead, byte)) {
-            n = 0;
-            break;
-        }
-        bytes[n++] = (char)byte;
-    }
-    matcher->machine.in_order = false;
-    matcher->machine.n = ahead.frames;
-    return n;
+    return ahead_closing(&matcher->machine, matcher->threads, matcher->n, bytes, cap);
 }

@@ -29,6 +29,12 @@ bool matcher_may_end(const struct matcher *matcher);
 /* May it only end here (nothing can follow)? */
 bool matcher_must_end(const struct matcher *matcher);
 
+/* Has the grammar guards (engine/guard.h)? Only then may a match come to a point from which it can't be
+ * completed: no token is allowed and the text may not end. */
+bool matcher_may_fail(const struct matcher *matcher);
+/* Is the text at this point inside a value that a guard will judge? */
+bool matcher_guarded(const struct matcher *matcher);
+
 /* Is the text at this point free (auto mode outside a call), i.e. every token of the trie allowed
  * unless it would complete a call marker and go on wrongly? The caller can then skip the mask for
  * a token that does not contain the marker's last byte. */
@@ -42,11 +48,12 @@ uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits);
  * (including the choice to end). */
 size_t matcher_forced(struct matcher *matcher, char *bytes, size_t cap);
 
-/* Bytes of the shortest text that completes the match from here (saturating). */
+/* Bytes of the shortest text that completes the match from here (saturating). With guards, a guess. */
 uint32_t matcher_shortest(const struct matcher *matcher);
 
 /* The shortest completion itself (deterministic), up to cap bytes: what to append when the budget
- * runs out. Returns its length, or 0 if it is empty or exceeds cap. */
+ * runs out. Returns its length, or 0 if it is empty or exceeds cap. With guards a short one; 0 also
+ * where none is found within a fixed number of steps. */
 size_t matcher_closing(struct matcher *matcher, char *bytes, size_t cap);
 
 #endif

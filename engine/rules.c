@@ -95,6 +95,8 @@ void rules_free(struct rules *rules) {
     free(rules->fallback);
     words_free(&rules->words);
     digits_free(&rules->digits);
+    guards_free(&rules->guards);
+    free(rules->hashes);
     *rules = (struct rules){0};
 }
 
@@ -145,6 +147,27 @@ bool rules_distinct(const struct rules *rules, uint32_t node) {
     return true;
 }
 
+enum { PLENTY = 4000 }; /* strings of two characters, with room to spare */
+
+/* Are there certainly fewer different items than there must be? */
+static bool too_few_words(const struct rules *rules, const struct cell_array *array) {
+    const struct node *node = &rules->nodes[array->rest];
+    uint64_t n = array->n_prefix;
+    for (uint32_t i = 0; i < node->n_cells; i++) {
+        const struct cell *cell = &rules->cells[rules->refs[node->cells + i]];
+        if (cell->kind != CELL_WORDS && cell->shortest != RULES_INFINITE) return false;
+        if (cell->kind == CELL_WORDS) n += cell->words.n;
+    }
+    return n < array->min;
+}
+
+static bool told_apart_as_written(const struct rules *rules, const struct cell_array *array) {
+    bool distinct = rules_distinct(rules, array->rest);
+    for (uint32_t i = 0; i < array->n_prefix && distinct; i++)
+        distinct = rules_distinct(rules, rules->refs[array->prefix + i]);
+    return distinct;
+}
+
 /* How many different items a node has, for certain, and bytes that suffice for each. */
 static uint32_t count_distinct(const struct rules *rules, uint32_t node, uint32_t *length) {
     uint32_t n = 0;
@@ -167,18 +190,35 @@ static uint32_t unique_rest(const struct rules *rules, const struct cell_array *
                             uint32_t count) {
     uint32_t total = 1, comma = rules->spaced ? 2 : 1;
     for (uint32_t i = count; i < array->min; i++) {
-        uint32_t length = 0;
-        if (count_distinct(rules, rules_item(rules, array, i), &length) < array->min)
-            return RULES_INFINITE;
+        uint32_t length = 0, node = rules_item(rules, array, i);
+        if (count_distinct(rules, node, &length) < array->min) return RULES_INFINITE;
+        if (array->min > PLENTY) length = rules_sum(length, 2);
         total = rules_sum(total, rules_sum(i ? comma : 0, length));
+        if (i >= array->n_prefix) /* the others are alike */
+            return rules_sum(total, times(array->min - i - 1, rules_sum(comma, length)));
     }
     return total;
 }
 
-uint32_t rules_array_rest(const struct rules *rules, const struct cell_array *array,
-                          uint32_t count) {
+uint32_t rules_array_rest(const struct rules *rules, const struct cell_array *array, uint32_t count,
+                          uint32_t found) {
     uint32_t total = 1, comma = rules->spaced ? 2 : 1, i = count;
-    if (array->unique_part != RULES_NONE) return unique_rest(rules, array, count);
+    uint32_t missing = array->least > found ? array->least - found : 0;
+    if (array->unique_part != RULES_NONE && !rules_tracks(array))
+        return unique_rest(rules, array, count);
+    for (; missing && i < array->n_prefix; i++) {
+        uint32_t length = item_length(rules, rules->refs[array->with + i]);
+        missing -= length != RULES_INFINITE;
+        if (length == RULES_INFINITE) length = item_length(rules, rules->refs[array->prefix + i]);
+        total = rules_sum(total, rules_sum(i ? comma : 0, length));
+    }
+    if (missing) {
+        uint32_t each = item_length(rules, rules->refs[array->with + array->n_prefix]);
+        total = rules_sum(total, times(missing, rules_sum(comma, each)));
+        if (i == 0 && total < RULES_LONGEST) total -= comma;
+        i = missing > RULES_LONGEST - i ? RULES_LONGEST : i + missing;
+    }
+    if (i > array->max) return RULES_INFINITE;
     for (; i < array->min && i < array->n_prefix; i++)
         total = rules_sum(
             total, rules_sum(i ? comma : 0, item_length(rules, rules->refs[array->prefix + i])));
@@ -194,13 +234,17 @@ static uint16_t tallest(uint16_t height, const struct rules *rules, uint32_t nod
 }
 
 static void measure_array(const struct rules *rules, struct cell *cell) {
-    const struct cell_array *array = &cell->array;
+    struct cell_array *array = &cell->array;
     uint16_t height = 0;
+    if (array->unique_part != RULES_NONE) array->by_value = !told_apart_as_written(rules, array);
     cell->shortest =
-        array->min > array->max ? RULES_INFINITE : rules_sum(1, rules_array_rest(rules, array, 0));
+        array->min > array->max ? RULES_INFINITE : rules_sum(1, rules_array_rest(rules, array, 0, 0));
+    if (array->by_value && too_few_words(rules, array)) cell->shortest = RULES_INFINITE;
     for (uint32_t i = 0; i < array->min && i < array->n_prefix; i++)
         height = tallest(height, rules, rules->refs[array->prefix + i]);
     if (array->min > array->n_prefix) height = tallest(height, rules, array->rest);
+    for (uint32_t i = 0; i < array->least && i <= array->n_prefix; i++)
+        height = tallest(height, rules, rules->refs[array->with + i]);
     cell->height = (uint16_t)(height + 1);
 }
 
@@ -339,6 +383,34 @@ static bool satisfiable(const struct rules *rules, uint32_t node) {
     return node != RULES_NONE && rules->nodes[node].shortest != RULES_INFINITE;
 }
 
+/* The words of an array that remembers items by value, each with the index of its hash. */
+static bool hash_words(struct rules *rules, uint32_t node) {
+    for (uint32_t i = 0; i < rules->nodes[node].n_cells; i++) {
+        const struct cell *cell = &rules->cells[rules->refs[rules->nodes[node].cells + i]];
+        if (cell->kind != CELL_WORDS || cell->shortest == RULES_INFINITE) continue;
+        for (uint32_t k = cell->words.first; k < cell->words.first + cell->words.n; k++) {
+            struct word *word = &rules->words.list[k];
+            if (word->value) continue;
+            if (!vector_reserve((void **)&rules->hashes, &rules->cap_hashes, rules->n_hashes + 1,
+                                sizeof *rules->hashes))
+                return false;
+            if (!guard_value_hash(word_text(&rules->words, k), word->len,
+                                  &rules->hashes[rules->n_hashes]))
+                return false;
+            word->value = ++rules->n_hashes;
+        }
+    }
+    return true;
+}
+
+static bool hash_items(struct rules *rules, const struct cell_array *array) {
+    bool done = array->rest == RULES_NONE || hash_words(rules, array->rest);
+    for (uint32_t i = 0; i < array->n_prefix && done; i++)
+        done = hash_words(rules, rules->refs[array->prefix + i]);
+    return done;
+}
+
+/* With what an array must contain, it need not be possible for other items to follow. */
 static void prune_array(struct rules *rules, struct cell_array *array) {
     if (!satisfiable(rules, array->rest)) array->rest = RULES_NONE;
     if (array->rest == RULES_NONE && array->n_prefix < array->max) array->max = array->n_prefix;
@@ -434,6 +506,9 @@ bool rules_prune(struct rules *rules) {
     for (uint32_t i = 0; i < rules->n_cells; i++) {
         struct cell *cell = &rules->cells[i];
         if (cell->kind == CELL_ARRAY) prune_array(rules, &cell->array);
+        if (cell->kind == CELL_ARRAY && cell->array.by_value && !hash_items(rules, &cell->array))
+            return false;
+        rules->guarded |= cell->n_guards || (cell->kind == CELL_ARRAY && rules_tracks(&cell->array));
         if (cell->kind == CELL_OBJECT && !prune_object(rules, &cell->object)) return false;
     }
     for (uint32_t i = 0; i < rules->n_nodes; i++) {

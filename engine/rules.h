@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "engine/digits.h"
+#include "engine/guard.h"
 #include "engine/language.h"
 #include "engine/words.h"
 
@@ -42,6 +43,11 @@ struct cell_array {
     uint32_t prefix, n_prefix; /* nodes of the first items: refs[prefix..] */
     uint32_t rest;             /* node of the others; RULES_NONE if n_prefix is all there may be */
     uint32_t unique_part;      /* whose uniqueItems holds; RULES_NONE: items may repeat */
+    bool by_value;             /* items that must not repeat are told apart by their values */
+    uint32_t contains;         /* guard: what least to most items satisfy; RULES_NONE */
+    uint32_t least, most;      /* most: RULES_INFINITE */
+    uint32_t with, without;    /* as prefix and rest together, n_prefix + 1 nodes: items that satisfy
+                                  it, and items that don't (RULES_NONE where most has no limit) */
 };
 struct cell_object {
     uint32_t props, n_props; /* props[props..props + n_props], then a sentinel; schema order */
@@ -63,6 +69,7 @@ struct cell {
     uint8_t kind;
     uint16_t height;   /* how deep its smallest value nests; 0 for scalars */
     uint32_t shortest; /* bytes */
+    uint32_t guards, n_guards; /* refs[guards..]: what a value must pass where it closes */
     union {
         struct cell_words words;
         struct cell_string string;
@@ -121,6 +128,11 @@ struct rules {
     struct digits digits;
     struct rules_language *languages;
     uint32_t n_languages, cap_languages;
+    struct guards guards;
+    uint64_t *hashes; /* of words as items by value: word.value - 1 */
+    uint32_t n_hashes, cap_hashes;
+    bool guarded; /* the text of values matters: some cell has a guard, or an array remembers items by
+                     value; known after rules_prune */
     bool spaced;
     uint32_t root; /* node of the value; RULES_NONE for calls */
 
@@ -160,9 +172,14 @@ enum { KIND_LABEL, KIND_NODE, KIND_ENDLESS, KIND_FIELDS };
 /* The node of a further member whose key carries this label; RULES_NONE if there is none. */
 uint32_t rules_kind(const struct rules *rules, const struct cell_object *object, uint32_t label);
 
-/* Bytes of the shortest completion of an array that has `count` items (after a value or "["). */
-uint32_t rules_array_rest(const struct rules *rules, const struct cell_array *array,
-                          uint32_t count);
+/* Bytes of the shortest completion of an array that has `count` items (after a value or "["), of which
+ * `found` satisfy what it must contain. Where guards decide, a guess from below. */
+uint32_t rules_array_rest(const struct rules *rules, const struct cell_array *array, uint32_t count,
+                          uint32_t found);
+/* Does the array look at its items' text? */
+static inline bool rules_tracks(const struct cell_array *array) {
+    return array->by_value || array->contains != RULES_NONE;
+}
 uint32_t rules_item(const struct rules *rules, const struct cell_array *array, uint32_t index);
 /* Can items of this node be told apart as they are written? Free strings and scalar words can. */
 bool rules_distinct(const struct rules *rules, uint32_t node);

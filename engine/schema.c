@@ -157,8 +157,20 @@ static bool parse(struct schema *schema, const char *text, size_t len) {
         return error_at(schema->error, ERROR_INVALID_PARAMS, schema->options.place,
                         "the schema is not JSON: %s", error.message);
     schema->root = json_root(schema->doc);
+    schema->source_text = text;
     schema->old = names_old_draft(schema->root);
     return schema_check(schema, schema->root);
+}
+
+static bool make_judge(struct schema *schema, const char *text, size_t len) {
+    struct error error = {0}, *to = schema->error;
+    if (!text || guards_make_judge(&schema->rules->guards, text, len, schema->options.closed, &error))
+        return true;
+    if (to->code != ERROR_NONE) return false;
+    *to = error;
+    snprintf(to->path, sizeof to->path, "%s%.*s", schema->place,
+             (int)(sizeof error.path - sizeof schema->place), error.path);
+    return false;
 }
 
 struct schema *schema_compile(const char *text, size_t len, const struct schema_options *options,
@@ -173,7 +185,7 @@ struct schema *schema_compile(const char *text, size_t len, const struct schema_
     schema->pattern_steps = PATTERN_STEPS;
     schema->first_cell = rules->n_cells;
     bool done = parse(schema, text, len) && (*node = root_node(schema)) != RULES_NONE &&
-                compile_sets(schema);
+                compile_sets(schema) && make_judge(schema, text, len);
     schema->root_node = done ? *node : RULES_NONE;
     schema->end_cell = rules->n_cells;
     if (done) return schema;
@@ -207,28 +219,12 @@ static enum schema_outcome check_duties(struct schema *schema, const struct rule
     return outcome;
 }
 
-/* Items that must not repeat have to be of a kind that is told apart as it is written. */
-static bool check_unique(struct schema *schema, const struct rules *rules) {
-    for (uint32_t i = schema->first_cell; i < schema->end_cell; i++) {
-        const struct cell *cell = &rules->cells[i];
-        if (cell->kind != CELL_ARRAY || cell->array.unique_part == RULES_NONE) continue;
-        bool distinct = rules_distinct(rules, cell->array.rest);
-        for (uint32_t k = 0; k < cell->array.n_prefix; k++)
-            distinct &= rules_distinct(rules, rules->refs[cell->array.prefix + k]);
-        if (!distinct)
-            return schema_refuse(schema, cell->array.unique_part, KW_UNIQUE_ITEMS,
-                                 "items that are no free strings or scalar constants");
-    }
-    return true;
-}
-
 enum schema_outcome schema_settle(const struct schema *schema, const struct rules *rules,
                                   struct error *error) {
     struct schema *self = (struct schema *)schema; /* only its error sink changes */
     self->error = error;
     enum schema_outcome outcome = check_duties(self, rules);
     if (outcome != SCHEMA_SETTLED) return outcome;
-    if (!check_unique(self, rules)) return SCHEMA_FAILED;
     const struct node *root = &rules->nodes[schema->root_node];
     if (root->shortest != RULES_INFINITE && root->height <= RULES_DEPTH) return SCHEMA_SETTLED;
     error_at(error, ERROR_SCHEMA_UNSUPPORTED, schema->options.place,

@@ -66,8 +66,10 @@ uint32_t schema_min_of(const struct schema *schema, const struct bundle *bundle,
 
 /* ---- alternatives ---- */
 
-static bool same_cell(const struct cell *a, const struct cell *b) {
-    if (a->kind != b->kind) return false;
+static bool same_cell(const struct rules *rules, const struct cell *a, const struct cell *b) {
+    if (a->kind != b->kind || a->n_guards != b->n_guards) return false;
+    for (uint32_t i = 0; i < a->n_guards; i++)
+        if (rules->refs[a->guards + i] != rules->refs[b->guards + i]) return false;
     if (a->kind == CELL_STRING)
         return a->string.min == b->string.min && a->string.max == b->string.max &&
                a->string.language == b->string.language;
@@ -77,7 +79,7 @@ static bool same_cell(const struct cell *a, const struct cell *b) {
 bool schema_add_cell(struct schema *schema, struct alternatives *out, const struct cell *cell) {
     uint32_t index;
     for (uint32_t i = 0; i < out->n; i++)
-        if (same_cell(&schema->rules->cells[out->cells[i]], cell)) return true;
+        if (same_cell(schema->rules, &schema->rules->cells[out->cells[i]], cell)) return true;
     if (out->n >= MAX_ALTERNATIVES) return schema_fail(schema, RULES_TOO_LARGE);
     enum rules_status status = rules_add_cell(schema->rules, cell, &index);
     if (status != RULES_OK) return schema_fail(schema, status);
@@ -137,10 +139,16 @@ static bool add_values(struct schema *schema, const struct bundle *bundle,
 
 /* ---- scalars ---- */
 
+static bool add_guarded(struct schema *schema, const struct bundle *bundle, uint8_t types,
+                        struct alternatives *out, struct cell *cell) {
+    return schema_guards(schema, bundle, types, cell) && schema_add_cell(schema, out, cell);
+}
+
 static bool add_string(struct schema *schema, const struct bundle *bundle,
                        struct alternatives *out) {
     struct cell cell;
-    return schema_string(schema, bundle, &cell) && schema_add_cell(schema, out, &cell);
+    return schema_string(schema, bundle, &cell) &&
+           add_guarded(schema, bundle, TYPE_STRING, out, &cell);
 }
 
 /* A bound as minimum and exclusiveMinimum state it (or maximum); the narrower of two wins. */
@@ -193,7 +201,8 @@ static bool refuse_step(struct schema *schema, const struct bundle *bundle, cons
     return schema_fail(schema, RULES_TOO_LARGE);
 }
 
-/* Of several steps one must be a multiple of all others, and stands for them. */
+/* Of several steps one that is a multiple of others stands for them; what is not covered so is left to
+ * guards, which only parts of the document can have. */
 static bool read_step(struct schema *schema, const struct bundle *bundle,
                       struct digits_facets *facets) {
     for (uint32_t i = 0; i < bundle->n; i++) {
@@ -201,12 +210,25 @@ static bool read_step(struct schema *schema, const struct bundle *bundle,
         if (!step) continue;
         if (decimal_digits(step->text, step->len) > DECIMAL_DIVISOR_DIGITS)
             return refuse_step(schema, bundle, "too many digits");
-        if (held && decimal_is_multiple(held->text, held->len, step->text, step->len)) continue;
-        if (held && !decimal_is_multiple(step->text, step->len, held->text, held->len))
+        if (!held || decimal_is_multiple(step->text, step->len, held->text, held->len))
+            facets->step = step;
+        else if (!decimal_is_multiple(held->text, held->len, step->text, step->len) &&
+                 !schema_can_guard(schema, schema->parts[term_part(bundle->terms[i])].json))
             return refuse_step(schema, bundle, "two that are no multiples of each other");
-        facets->step = step;
     }
     return true;
+}
+
+bool schema_more_steps(const struct schema *schema, const struct bundle *bundle, uint32_t at) {
+    const struct json *own = part_get(schema, bundle, at, KW_MULTIPLE_OF);
+    for (uint32_t i = 0; i < bundle->n && own; i++) {
+        const struct json *step = part_get(schema, bundle, i, KW_MULTIPLE_OF);
+        if (!step || decimal_is_multiple(step->text, step->len, own->text, own->len) ||
+            decimal_is_multiple(own->text, own->len, step->text, step->len))
+            continue;
+        return true;
+    }
+    return false;
 }
 
 static bool add_number(struct schema *schema, const struct bundle *bundle,
@@ -216,7 +238,7 @@ static bool add_number(struct schema *schema, const struct bundle *bundle,
     read_limits(schema, bundle, &facets);
     if (!read_step(schema, bundle, &facets)) return false;
     switch (digits_find(&schema->rules->digits, &facets, &cell.number.automaton)) {
-    case DIGITS_OK: return schema_add_cell(schema, out, &cell);
+    case DIGITS_OK: return add_guarded(schema, bundle, TYPE_NUMBER, out, &cell);
     case DIGITS_EMPTY: return true;
     case DIGITS_TOO_LONG: return refuse_bound(schema, bundle);
     case DIGITS_STEP: return refuse_step(schema, bundle, "too many digits");
@@ -224,23 +246,51 @@ static bool add_number(struct schema *schema, const struct bundle *bundle,
     }
 }
 
-bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alternatives *out) {
-    struct cell cell;
-    bool single;
-    const struct json *values = find_values(schema, bundle, &single);
-    if (values) return add_values(schema, bundle, values, single, out);
+/* Words that have guards are a cell of their own; others go with those of the whole node. */
+static bool guard_words(struct schema *schema, const struct bundle *bundle, uint8_t types,
+                        uint32_t first, struct alternatives *out) {
+    struct words *words = &schema->rules->words;
+    struct cell cell = {.kind = CELL_WORDS, .words = {.first = words->n}};
+    bool done = schema_guards(schema, bundle, types, &cell);
+    schema->uncertain = false;
+    if (!done || cell.n_guards == 0 || out->words.n == first) return done;
+    for (uint32_t i = first; i < out->words.n; i++)
+        if (!words_add(words, word_text(&out->words, i), out->words.list[i].len, 0))
+            return schema_fail(schema, RULES_TOO_LARGE);
+    out->words.n = first;
+    cell.words.n = words_sort(words, cell.words.first);
+    return cell.words.n ? schema_add_cell(schema, out, &cell) : schema_fail(schema, RULES_MEMORY);
+}
+
+static bool add_words(struct schema *schema, const struct bundle *bundle,
+                      struct alternatives *out) {
+    uint32_t first = out->words.n;
     if (bundle->types & TYPE_NULL && !schema_add_word(schema, out, "null", 4)) return false;
     if (bundle->types & TYPE_BOOLEAN &&
         (!schema_add_word(schema, out, "true", 4) || !schema_add_word(schema, out, "false", 5)))
         return false;
+    return out->words.n == first || guard_words(schema, bundle, TYPE_BOOLEAN, first, out);
+}
+
+bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alternatives *out) {
+    struct cell cell;
+    bool single;
+    uint32_t first = out->words.n;
+    const struct json *values = find_values(schema, bundle, &single);
+    if (values)
+        return add_values(schema, bundle, values, single, out) &&
+               guard_words(schema, bundle, TYPE_ALL, first, out);
+    if (!add_words(schema, bundle, out)) return false;
     if (bundle->types & (TYPE_INTEGER | TYPE_NUMBER) && !add_number(schema, bundle, out))
         return false;
     if (bundle->types & TYPE_STRING && !add_string(schema, bundle, out)) return false;
     if (bundle->types & TYPE_ARRAY &&
-        !(schema_array(schema, bundle, &cell) && schema_add_cell(schema, out, &cell)))
+        !(schema_array(schema, bundle, &cell) &&
+          add_guarded(schema, bundle, TYPE_ARRAY, out, &cell)))
         return false;
     if (bundle->types & TYPE_OBJECT &&
-        !(schema_object(schema, bundle, &cell) && schema_add_cell(schema, out, &cell)))
+        !(schema_object(schema, bundle, &cell) &&
+          add_guarded(schema, bundle, TYPE_OBJECT, out, &cell)))
         return false;
     return true;
 }

@@ -32,6 +32,8 @@ static void add_applied(struct schema *schema, uint32_t part, struct schema_open
         const struct json *value = schema_get(schema, part, single[i]);
         if (value) add(schema_part_of(schema, value), is);
     }
+    const struct json *test = is->tests ? schema_get(schema, part, KW_IF) : NULL;
+    if (test) add(schema_part_of(schema, test), is);
     if (schema_get(schema, part, KW_REF)) add(schema_resolve(schema, part), is);
 }
 

@@ -208,6 +208,10 @@ static enum schema_verdict refuse_others(struct schema *schema, uint32_t part, u
     }
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i].types & type && schema_get(schema, part, others[i].keyword)) {
+            if (others[i].types != TYPE_ALL) { /* a guard will know */
+                schema->uncertain = true;
+                continue;
+            }
             schema_refuse(schema, part, others[i].keyword, "unsupported keyword");
             return VERDICT_UNKNOWN;
         }
@@ -240,7 +244,9 @@ static enum schema_verdict count_allowing(struct schema *schema, const struct js
 static enum schema_verdict conditioned(struct schema *schema, uint32_t part,
                                        const struct json *value, unsigned depth) {
     const struct json *negated = schema_get(schema, part, KW_NOT);
+    const struct json *guarded = schema_get(schema, part, KW_GUARD);
     const struct json *test = schema_get(schema, part, KW_IF);
+    if (!negated) negated = guarded;
     enum schema_verdict verdict = negated ? allows_json(schema, negated, value, depth) : VERDICT_NO;
     if (verdict != VERDICT_NO) return verdict == VERDICT_YES ? VERDICT_NO : verdict;
     if (!test) return VERDICT_YES;
@@ -297,5 +303,10 @@ static enum schema_verdict allows(struct schema *schema, uint32_t part, const st
 }
 
 enum schema_verdict schema_allows(struct schema *schema, uint32_t part, const struct json *value) {
-    return allows(schema, part, value, 0);
+    bool uncertain = schema->uncertain;
+    schema->uncertain = false;
+    enum schema_verdict verdict = allows(schema, part, value, 0);
+    if (schema->uncertain && verdict == VERDICT_NO) verdict = VERDICT_YES;
+    schema->uncertain |= uncertain;
+    return verdict;
 }

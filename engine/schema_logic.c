@@ -1,8 +1,8 @@
 /* `not`, `if` and dependencies as alternatives between subschemas.
  *
  * The negation of a schema is the list of ways in which one of its keywords can fail. Ways that
- * can't be written as a schema are left out: what is generated still does not satisfy the negated
- * schema. If nothing is left for that reason, the keyword is refused.
+ * can't be written as a schema are stood in for by a guard: anything that does not satisfy the
+ * negated schema when it closes.
  */
 #include <string.h>
 
@@ -290,6 +290,16 @@ static void other_condition(struct negation *out, uint32_t part) {
     if (otherwise) add_way(out, both(schema, make_not(schema, test), make_not(schema, otherwise)));
 }
 
+/* No item satisfies it. With counts there are other ways, or none. */
+static void other_contents(struct negation *out, uint32_t part, const struct json *value) {
+    const struct json *least = schema_get(out->schema, part, KW_MIN_CONTAINS);
+    bool most = schema_get(out->schema, part, KW_MAX_CONTAINS);
+    if (least && schema_count(least) == 0 && !most) return; /* it never fails */
+    out->partial |= least || most;
+    if (least && schema_count(least) == 0) return;
+    add_way(out, typed(out->schema, "array", "items", make_not(out->schema, value)));
+}
+
 static void fail_by(struct negation *out, uint32_t part, enum schema_keyword keyword,
                     const struct json *value) {
     struct schema *schema = out->schema;
@@ -310,7 +320,8 @@ static void fail_by(struct negation *out, uint32_t part, enum schema_keyword key
     case KW_ALL_OF:
     case KW_ANY_OF:
     case KW_ONE_OF: other_choice(out, keyword, value); break;
-    case KW_NOT: add_way(out, value); break;
+    case KW_NOT:
+    case KW_GUARD: add_way(out, value); break;
     case KW_IF: other_condition(out, part); break;
     case KW_REF: {
         uint32_t target = schema_resolve(schema, part);
@@ -320,9 +331,7 @@ static void fail_by(struct negation *out, uint32_t part, enum schema_keyword key
             add_way(out, make_not(schema, schema->parts[target].json));
         break;
     }
-    case KW_CONTAINS: /* no item does */
-        add_way(out, typed(schema, "array", "items", make_not(schema, value)));
-        break;
+    case KW_CONTAINS: other_contents(out, part, value); break;
     case KW_NOT_PATTERN: add_way(out, typed(schema, "string", "pattern", value)); break;
     case KW_MULTIPLE_OF:
     case KW_UNIQUE_ITEMS:
@@ -351,6 +360,8 @@ const struct json *schema_negation(struct schema *schema, uint32_t part) {
         struct schema_member member = schema->members[at.first + i];
         fail_by(&out, negated, member.keyword, member.value);
     }
+    if (out.partial && !out.failed && schema_can_guard(schema, value))
+        add_way(&out, with(schema, schema_keyword_name(KW_GUARD), value));
     if (out.failed) return NULL;
     if (out.n == 0 && out.partial)
         return schema_refuse(schema, part, KW_NOT, "what it negates can't be negated"), NULL;

@@ -52,6 +52,25 @@ static uint64_t group_of(const struct bundle *bundle, uint32_t i) {
     return 1ull << i;
 }
 
+/* Names that only alternatives declare which are not in the bundle, but may hold as well: they matter
+ * where members must be evaluated. */
+static bool collect_evaluated(struct schema *schema, const struct bundle *bundle, uint32_t at,
+                              struct names *names) {
+    struct schema_openness around;
+    if (!schema_unsure(schema, bundle, at, KW_UNEVALUATED_PROPERTIES)) return true;
+    around = (struct schema_openness){.tests = true};
+    schema_look_around(schema, term_part(bundle->terms[at]), &around);
+    for (uint32_t i = 0; i < around.n; i++) {
+        const struct json *declared = schema_get(schema, around.parts[i], KW_PROPERTIES);
+        for (uint32_t k = 0; declared && k < declared->len; k++) {
+            uint32_t name = name_of(schema, names, declared->keys[k].text, declared->keys[k].len);
+            if (name == RULES_NONE) return false;
+            names->list[name].groups |= group_of(bundle, at);
+        }
+    }
+    return true;
+}
+
 /* Declared names in schema order, then those that are only required. */
 static bool collect_names(struct schema *schema, const struct bundle *bundle, struct names *names) {
     for (uint32_t i = 0; i < bundle->n; i++) {
@@ -63,6 +82,8 @@ static bool collect_names(struct schema *schema, const struct bundle *bundle, st
             names->list[name].groups |= group_of(bundle, i);
         }
     }
+    for (uint32_t i = 0; i < bundle->n; i++)
+        if (!collect_evaluated(schema, bundle, i, names)) return false;
     for (uint32_t i = 0; i < bundle->n; i++) {
         const struct json *required = schema_get(schema, term_part(bundle->terms[i]), KW_REQUIRED);
         for (uint32_t k = 0; required && k < required->len; k++) {
@@ -97,6 +118,13 @@ static bool add_matching(struct schema *schema, const struct schema_keys *keys, 
     return true;
 }
 
+static const struct json *unevaluated(struct schema *schema, const struct bundle *bundle,
+                                      uint32_t at, const struct schema_keys *keys,
+                                      const struct name *name, uint32_t label) {
+    struct json_key key = {.text = name ? name->text : NULL, .len = name ? name->len : 0};
+    return schema_unevaluated_member(schema, bundle, at, keys, name ? &key : NULL, label);
+}
+
 /* The node of a member: what each part says about this name; name NULL: about one that is not
  * declared and carries the label. */
 static uint32_t member_node(struct schema *schema, const struct bundle *bundle,
@@ -111,6 +139,9 @@ static uint32_t member_node(struct schema *schema, const struct bundle *bundle,
         if (keys->used && !add_matching(schema, keys, label, bundle->terms[i], terms, &n))
             return RULES_NONE;
         if (!value && n == before) value = schema_get(schema, part, KW_ADDITIONAL_PROPERTIES);
+        if (value && n == BUNDLE_PARTS) return schema_fail(schema, RULES_TOO_LARGE), RULES_NONE;
+        if (value && !add_term(schema, terms, &n, value, bundle->terms[i])) return RULES_NONE;
+        value = unevaluated(schema, bundle, i, keys, name, label);
         if (value && n == BUNDLE_PARTS) return schema_fail(schema, RULES_TOO_LARGE), RULES_NONE;
         if (value && !add_term(schema, terms, &n, value, bundle->terms[i])) return RULES_NONE;
     }
@@ -238,7 +269,6 @@ static bool refuse(struct schema *schema, const struct bundle *bundle, enum sche
 
 static bool refuse_unsupported(struct schema *schema, const struct bundle *bundle,
                                const struct cell_object *object) {
-    if (!refuse(schema, bundle, KW_UNEVALUATED_PROPERTIES, "unsupported keyword")) return false;
     return object->min <= object->n_props + 200 || /* further keys are remembered one by one */
            refuse(schema, bundle, KW_MIN_PROPERTIES, "too many members");
 }

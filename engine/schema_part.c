@@ -58,6 +58,7 @@ static const char *const names[KW_COUNT] = {
     [KW_UNEVALUATED_PROPERTIES] = "unevaluatedProperties",
     [KW_UNIQUE_ITEMS] = "uniqueItems",
     [KW_NOT_PATTERN] = "\1pattern",
+    [KW_GUARD] = "\1not",
 };
 
 const char *schema_keyword_name(enum schema_keyword keyword) {
@@ -183,6 +184,7 @@ static bool read_members(struct schema *schema, struct schema_part *part) {
     for (uint32_t i = 0; i < json->len; i++) {
         enum schema_keyword keyword = schema_keyword_find(json->keys[i].text, json->keys[i].len);
         if (keyword == KW_COUNT || !effective(schema, json, keyword)) continue;
+        if (keyword >= KW_NOT_PATTERN && json->raw) continue; /* no keyword of a document */
         schema->members[schema->n_members++] = (struct schema_member){keyword, json->items[i]};
         part->present |= 1ull << keyword;
         if (keyword == KW_ID && json != schema->root && json->items[i]->type == JSON_STRING &&

@@ -16,6 +16,7 @@ enum schema_keyword {
     KW_REQUIRED, KW_THEN, KW_TYPE, KW_UNEVALUATED_ITEMS, KW_UNEVALUATED_PROPERTIES,
     KW_UNIQUE_ITEMS,
     KW_NOT_PATTERN, /* made by schema_logic.c: a pattern that must not match */
+    KW_GUARD,       /* likewise: a subschema that must not hold, which a guard sees to */
     KW_COUNT
 };
 
@@ -67,6 +68,7 @@ struct schema {
     struct error *error;
     struct json_doc *doc;
     const struct json *root;
+    const char *source_text;   /* the document's text; NULL if there is none */
     bool resources;            /* a subschema has an $id of its own */
     bool old;                  /* draft 7 or before: $ref hides its siblings */
     uint32_t root_node;
@@ -84,6 +86,7 @@ struct schema {
     uint32_t work;             /* bundles made, against explosion */
     uint32_t work_limit;       /* for the node being compiled */
     uint64_t pattern_steps;    /* left for building automata */
+    bool uncertain;            /* values were judged by schema_allows as far as it can */
     const struct json *source; /* the enum whose values are being held against the parts */
     struct buf text;           /* scratch */
 };
@@ -186,6 +189,15 @@ struct bundle {
     bool dead;                        /* nothing satisfies it */
 };
 
+/* ---- schema_guard.c ---- */
+/* The guard of a subschema of the document. */
+bool schema_guard(struct schema *schema, const struct json *subschema, bool negated, bool open,
+                  uint32_t *guard);
+bool schema_can_guard(const struct schema *schema, const struct json *subschema);
+/* Gives the cell the guards that the bundle's values of these types need. */
+bool schema_guards(struct schema *schema, const struct bundle *bundle, uint8_t types,
+                   struct cell *cell);
+
 struct alternatives { /* what a conjunction's node will consist of */
     uint32_t *cells;
     uint32_t n, cap;
@@ -226,6 +238,8 @@ bool schema_collect_sources(struct schema *schema, const struct bundle *bundle,
 bool schema_build_language(struct schema *schema, const struct schema_sources *sources,
                            const struct language_length *length, struct language *language);
 bool schema_array(struct schema *schema, const struct bundle *bundle, struct cell *cell);
+/* Has the part a `contains` that the array's cell can't count, because it counts another? */
+bool schema_more_contains(const struct schema *schema, const struct bundle *bundle, uint32_t at);
 bool schema_object(struct schema *schema, const struct bundle *bundle, struct cell *cell);
 bool schema_add_cell(struct schema *schema, struct alternatives *out, const struct cell *cell);
 bool schema_add_word(struct schema *schema, struct alternatives *out, const char *text,
@@ -260,10 +274,28 @@ bool schema_keys_build(struct schema *schema, const struct bundle *bundle, struc
 bool schema_keys_hold(const struct schema_keys *keys, uint32_t label, const char *text, uint32_t len);
 void schema_keys_free(struct schema_keys *keys);
 
+/* Is there another multipleOf that neither stands for the part's nor is stood for by it? */
+bool schema_more_steps(const struct schema *schema, const struct bundle *bundle, uint32_t at);
+
+/* ---- schema_unevaluated.c ---- */
+/* What the unevaluatedProperties of the bundle's entry `at` says of a member (name NULL: one that is
+ * not declared and carries the label); NULL if nothing, or if it can't be told. */
+const struct json *schema_unevaluated_member(struct schema *schema, const struct bundle *bundle,
+                                             uint32_t at, const struct schema_keys *keys,
+                                             const struct json_key *name, uint32_t label);
+const struct json *schema_unevaluated_item(struct schema *schema, const struct bundle *bundle,
+                                           uint32_t at, uint32_t index);
+/* From this index on it says the same of all items. */
+uint32_t schema_unevaluated_prefix(struct schema *schema, const struct bundle *bundle, uint32_t at);
+/* Is there more to the entry's keyword than those tell? */
+bool schema_unsure(struct schema *schema, const struct bundle *bundle, uint32_t at,
+                   enum schema_keyword keyword);
+
 /* ---- schema_closed.c ---- */
 enum { OPENNESS_PARTS = 256 };
 struct schema_openness { /* of an object schema with all it may lead to in place */
     uint32_t parts[OPENNESS_PARTS], n;
+    bool tests;              /* what `if` leads to is looked at too */
     bool object;             /* it speaks of objects */
     bool names;              /* it restricts names */
     uint64_t declared, least; /* members declared, members that must be there */

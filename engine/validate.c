@@ -165,3 +165,26 @@ bool validator_check(const struct validator *validator, const struct json *insta
     free(run.cluster);
     return valid || (error->code == ERROR_NONE && report(&run, instance, error));
 }
+
+/* ---- One subschema ---- */
+
+uint32_t validator_find(const struct validator *validator, const char *raw) {
+    for (uint32_t i = 0; i < validator->n_schemas; i++)
+        if (validator->schemas[i]->source->raw == raw) return i;
+    return VALIDATE_NONE;
+}
+
+enum validate_answer validator_ask(const struct validator *validator, uint32_t subschema,
+                                   const struct json *instance, bool open, uint64_t *steps) {
+    struct validation run = {.validator = validator, .steps_left = *steps, .quiet = 1};
+    run.closed = validator->flags & VALIDATE_CLOSED && !open;
+    run.too_complex = !scratch_new(&run);
+    bool holds =
+        !run.too_complex &&
+        validation_apply_in_place(&run, validator->schemas[subschema], instance, NULL);
+    free(run.seen);
+    free(run.cluster);
+    *steps = run.steps_left;
+    if (run.too_complex) return VALIDATE_UNTOLD;
+    return holds ? VALIDATE_HOLDS : VALIDATE_FAILS;
+}

@@ -44,4 +44,16 @@ void validator_free(struct validator *validator);
 bool validator_check(const struct validator *validator, const struct json *instance,
                      struct error *error);
 
+/* A subschema by itself: by where its text begins (in the text that the schema was parsed from), as a
+ * number, VALIDATE_NONE if no subschema stands there. */
+#define VALIDATE_NONE UINT32_MAX
+uint32_t validator_find(const struct validator *validator, const char *raw);
+
+enum validate_answer { VALIDATE_FAILS, VALIDATE_HOLDS, VALIDATE_UNTOLD /* too complex */ };
+
+/* Does the subschema hold for the instance, applied in place? open: by its own word, whatever
+ * VALIDATE_CLOSED says. *steps: the work allowed; lowered by what was used. */
+enum validate_answer validator_ask(const struct validator *validator, uint32_t subschema,
+                                   const struct json *instance, bool open, uint64_t *steps);
+
 #endif

@@ -1,0 +1,250 @@
+/* Guards: what is decided where a value closes. */
+#include <check.h>
+
+#include "engine/validate.h"
+#include "tests/unit/engine/grammar_support.h"
+#include "base/buf.h"
+
+enum { TEXTS = 8 };
+
+static const struct {
+    const char *schema;
+    const char *yes[TEXTS], *no[TEXTS];
+} cases[] = {
+    /* contains */
+    {"{\"contains\":{\"const\":1}}", {"[1]", "[1.0]", "[\"a\",1,1]", "{}", "3"}, {"[]", "[2]", "[\"1\",[1]]"}},
+    {"{\"contains\":{\"type\":\"integer\",\"minimum\":5},\"minContains\":2,\"maxContains\":3}",
+     {"[5,6]", "[1,5,2,6]", "[5,6,7,1]"}, {"[]", "[5]", "[5,1]", "[5,6,7,8]"}},
+    {"{\"contains\":{\"const\":1},\"minContains\":0}", {"[]", "[2]", "[1]"}, {"[1,]"}},
+    {"{\"contains\":{\"const\":1},\"minContains\":0,\"maxContains\":1}", {"[]", "[2]", "[1,2]"}, {"[1,1]", "[1,2,1.0]"}},
+    {"{\"type\":\"array\",\"items\":{\"enum\":[1,2]},\"contains\":{\"const\":1},\"maxItems\":2}",
+     {"[1]", "[2,1]", "[1,2]"}, {"[]", "[2]", "[2,2]", "[1,1,1]"}},
+    {"{\"allOf\":[{\"contains\":{\"const\":1}},{\"contains\":{\"const\":2}}]}", {"[1,2]", "[3,2,1]"}, {"[1]", "[2,2]", "[]"}},
+    {"{\"prefixItems\":[{\"type\":\"string\"},{\"type\":\"integer\"}],\"items\":false,\"contains\":{\"type\":\"integer\"}}",
+     {"[\"a\",1]"}, {"[]", "[\"a\"]", "[1]"}},
+    {"{\"not\":{\"contains\":{\"const\":1},\"minContains\":2}}", {"[]", "[1]", "[1,2]"}, {"4", "[1,1]", "[1,2,1]"}},
+    {"{\"contains\":{\"contains\":{\"const\":1}}}", {"[[1]]", "[[],[2,1]]"}, {"[]", "[[]]", "[[2]]"}},
+    /* uniqueItems */
+    {"{\"uniqueItems\":true}",
+     {"[]", "[1,2,true,null]", "[{\"a\":1},{\"a\":2}]", "[[1],[2]]", "[1,\"1\"]", "[0,false,[0],[false]]"},
+     {"[1,1.0]", "[10,1e1]", "[{\"a\":1,\"b\":2},{\"b\":2.0,\"a\":1}]", "[\"a\",\"\\u0061\"]", "[[1],[1]]", "[0,-0.0]", "[1,2,1]", "[null,null]"}},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"integer\",\"minimum\":0,\"maximum\":2},\"uniqueItems\":true,\"minItems\":3}",
+     {"[0,1,2]", "[2,0,1]"}, {"[0,1]", "[0,1,1]", "[0,1,2,0]"}},
+    {"{\"items\":{\"enum\":[[1],[1.0],{\"a\":2},2]},\"uniqueItems\":true}", {"[[1],2]", "[[1.0],{\"a\":2}]"}, {"[[1],[1.0]]", "[2,2]"}},
+    {"{\"items\":{\"uniqueItems\":true},\"uniqueItems\":true}", {"[[1,2],[2,1]]"}, {"[[1,1]]", "[[1,2],[1,2]]"}},
+    /* not, if, oneOf where what is left has no automaton */
+    {"{\"not\":{\"multipleOf\":3}}", {"1", "2.5", "10"}, {"\"a\"", "3", "0", "-6", "6.0"}},
+    {"{\"type\":\"integer\",\"if\":{\"multipleOf\":2},\"then\":{\"minimum\":10},\"else\":{\"maximum\":5}}",
+     {"10", "3", "12", "-1"}, {"8", "7", "11"}},
+    {"{\"oneOf\":[{\"multipleOf\":2},{\"multipleOf\":3}],\"type\":\"integer\"}", {"2", "3", "-9"}, {"6", "0", "1"}},
+    {"{\"not\":{\"uniqueItems\":true}}", {"[1,1]", "[[],[],1]"}, {"[]", "[1,2]", "3", "{}"}},
+    {"{\"type\":\"object\",\"properties\":{\"a\":{\"not\":{\"additionalProperties\":{\"type\":\"string\"}}}}}",
+     {"{\"a\":{\"x\":1}}", "{}"}, {"{\"a\":{}}", "{\"a\":{\"x\":\"\"}}", "{\"a\":2}"}},
+    {"{\"anyOf\":[{\"type\":\"string\",\"not\":{\"enum\":[\"a\",[1]]}},{\"type\":\"integer\",\"not\":{\"multipleOf\":2}}]}",
+     {"\"b\"", "1"}, {"\"a\"", "2", "[1]"}},
+    {"{\"enum\":[[1],[2,3],{\"a\":1}],\"not\":{\"items\":{\"maximum\":1}}}", {"[2,3]"}, {"[1]", "{\"a\":1}"}},
+    /* unevaluated */
+    {"{\"properties\":{\"a\":{}},\"unevaluatedProperties\":false,\"anyOf\":[{\"properties\":{\"b\":{\"const\":1}},\"required\":[\"b\"]},"
+     "{\"properties\":{\"c\":{}}}]}",
+     {"{\"a\":1}", "{\"a\":1,\"b\":1}", "{\"b\":1,\"c\":1}", "{}", "7"}, {"{\"d\":1}", "{\"b\":2}", "{\"a\":1,\"z\":1}"}},
+    {"{\"allOf\":[{\"properties\":{\"a\":{}}}],\"unevaluatedProperties\":{\"type\":\"null\"}}",
+     {"{\"a\":1,\"z\":null}"}, {"{\"a\":1,\"z\":0}"}},
+    {"{\"if\":{\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"]},\"then\":{\"properties\":{\"b\":{}}},\"unevaluatedProperties\":false}",
+     {"{\"a\":1}", "{}"}, {"{\"a\":2}", "{\"b\":1}", "{\"a\":1,\"c\":1}"}},
+    {"{\"prefixItems\":[{\"const\":1}],\"unevaluatedItems\":false}", {"[]", "[1]", "{}"}, {"[1,2]", "[2]"}},
+    {"{\"prefixItems\":[true],\"contains\":{\"const\":5},\"unevaluatedItems\":{\"type\":\"string\"}}",
+     {"[5]", "[0,5,\"a\"]", "[0,\"a\",5,5]"}, {"[0]", "[0,5,4]", "[]"}},
+    {"{\"enum\":[{\"a\":1},{\"b\":1}],\"properties\":{\"a\":{}},\"unevaluatedProperties\":false}", {"{\"a\":1}"}, {"{\"b\":1}"}},
+};
+
+static struct grammar *compile(const char *schema, bool closed) {
+    struct error error = {0};
+    struct grammar *grammar = grammar_from_schema(schema, strlen(schema), closed, false, NULL, &error);
+    ck_assert_msg(grammar, "%s: %s at %s", schema, error.message, error.path);
+    return grammar;
+}
+
+static bool valid(const char *schema, const char *text) {
+    struct error error = {0};
+    struct json_doc *doc = json_parse(schema, strlen(schema), 64, &error);
+    struct json_doc *value = json_parse(text, strlen(text), 64, &error);
+    struct validator *validator = validator_new(json_root(doc), 0, &error);
+    ck_assert_msg(doc && validator, "%s", error.message);
+    bool fine = value && validator_check(validator, json_root(value), &error);
+    validator_free(validator);
+    json_free(value);
+    json_free(doc);
+    return fine;
+}
+
+START_TEST(decides) {
+    struct grammar *grammar = compile(cases[_i].schema, false);
+    for (int i = 0; i < TEXTS && cases[_i].yes[i]; i++) {
+        const char *text = cases[_i].yes[i];
+        ck_assert_msg(valid(cases[_i].schema, text), "%s: %s is not valid", cases[_i].schema, text);
+        ck_assert_msg(accepts(grammar, text, strlen(text)), "%s does not accept %s", cases[_i].schema, text);
+    }
+    for (int i = 0; i < TEXTS && cases[_i].no[i]; i++) {
+        const char *text = cases[_i].no[i];
+        ck_assert_msg(!valid(cases[_i].schema, text), "%s: %s is valid", cases[_i].schema, text);
+        ck_assert_msg(!accepts(grammar, text, strlen(text)), "%s accepts %s", cases[_i].schema, text);
+    }
+    grammar_unref(grammar);
+}
+END_TEST
+
+/* ---- closing ---- */
+
+static const struct {
+    const char *schema, *begun, *closing; /* NULL: none is found */
+} closings[] = {
+    {"{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"uniqueItems\":true,\"minItems\":3}", "", "[0,1,10]"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"uniqueItems\":true,\"minItems\":3}", "[1,1", "0,0]"},
+    {"{\"type\":\"array\",\"items\":{\"type\":[\"integer\",\"string\"]},\"contains\":{\"type\":\"string\",\"minLength\":2},\"minContains\":2}",
+     "", "[\"  \",\"  \"]"},
+    {"{\"type\":\"array\",\"items\":{\"type\":[\"integer\",\"string\"]},\"contains\":{\"type\":\"string\",\"minLength\":2}}", "[7", ",\"  \"]"},
+    {"{\"type\":\"array\",\"items\":{\"enum\":[1,2]},\"contains\":{\"const\":2},\"maxContains\":1,\"minItems\":3}", "[2,", "1,1]"},
+    {"{\"type\":\"integer\",\"minimum\":3,\"not\":{\"multipleOf\":3}}", "", "4"},
+    {"{\"type\":\"integer\",\"minimum\":3,\"not\":{\"multipleOf\":1}}", "", NULL},
+    {"{\"type\":\"array\",\"items\":{\"enum\":[{},[]]},\"uniqueItems\":true,\"minItems\":2}", "[{},", "[]]"},
+};
+
+START_TEST(closes) {
+    struct grammar *grammar = compile(closings[_i].schema, false);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    char closing[256];
+    const char *begun = closings[_i].begun, *wanted = closings[_i].closing;
+    ck_assert(matcher_may_fail(matcher));
+    ck_assert(matcher_accept(matcher, begun, strlen(begun)));
+    size_t n = matcher_closing(matcher, closing, sizeof closing - 1);
+    closing[n] = '\0';
+    ck_assert_str_eq(closing, wanted ? wanted : "");
+    if (wanted) ck_assert(matcher_accept(matcher, closing, n) && matcher_may_end(matcher));
+    matcher_free(matcher);
+    grammar_unref(grammar);
+}
+END_TEST
+
+/* ---- many items ---- */
+
+static const char *const long_arrays[] = {
+    "{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"uniqueItems\":true}",
+    "{\"type\":\"array\",\"items\":{\"type\":[\"integer\",\"string\"]},\"uniqueItems\":true,\"contains\":{\"minimum\":9},\"minContains\":9000}",
+    "{\"uniqueItems\":true}",
+};
+
+static void add_items(struct buf *text, unsigned n, bool strings) {
+    buf_add_char(text, '[');
+    for (unsigned i = 0; i < n; i++) buf_printf(text, strings ? "%s\"%u\"" : "%s%u", i ? "," : "", i);
+}
+
+/* Taken at once and byte by byte; a repetition far back is found. */
+START_TEST(many_items) {
+    enum { N = 20000 };
+    struct grammar *grammar = compile(long_arrays[_i], false);
+    struct matcher *at_once = new_matcher(grammar, NULL), *each = new_matcher(grammar, NULL);
+    struct buf text = {0};
+    add_items(&text, N, false);
+    ck_assert(matcher_accept(at_once, text.bytes, text.len));
+    for (size_t i = 0; i < text.len; i++) ck_assert(matcher_accept(each, text.bytes + i, 1));
+    struct matcher *both[] = {at_once, each};
+    for (int i = 0; i < 2; i++) {
+        ck_assert(!matcher_allows(both[i], ",17]", 4));
+        ck_assert(!matcher_accept(both[i], ",19999,3", 8));
+        ck_assert(matcher_allows(both[i], ",20000]", 7));
+        ck_assert(matcher_accept(both[i], "]", 1) && matcher_may_end(both[i]));
+        matcher_free(both[i]);
+    }
+    buf_free(&text);
+    grammar_unref(grammar);
+}
+END_TEST
+
+/* Strings that are told apart as they are written are no guard's business, however many. */
+START_TEST(many_strings) {
+    struct grammar *grammar = compile("{\"items\":{\"type\":\"string\"},\"uniqueItems\":true,\"type\":\"array\"}", false);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    struct buf text = {0};
+    add_items(&text, 10000, true);
+    ck_assert(!matcher_may_fail(matcher));
+    ck_assert(matcher_accept(matcher, text.bytes, text.len));
+    ck_assert(!matcher_allows(matcher, ",\"77\"", 5));
+    ck_assert(matcher_accept(matcher, ",\"x\"]", 5));
+    matcher_free(matcher);
+    buf_free(&text);
+    grammar_unref(grammar);
+}
+END_TEST
+
+/* ---- copies, failures, hostile schemas ---- */
+
+START_TEST(copies_go_their_own_way) {
+    struct grammar *grammar = compile("{\"uniqueItems\":true,\"items\":{\"type\":\"number\"}}", false);
+    struct matcher *a = new_matcher(grammar, NULL);
+    struct error error = {0};
+    ck_assert(matcher_accept(a, "[1,2", 4));
+    struct matcher *b = matcher_copy(a, &error);
+    ck_assert(matcher_accept(a, ",3", 2) && matcher_accept(b, "5,3", 3));
+    ck_assert(!matcher_accept(a, ",2]", 3) && matcher_accept(a, ",25]", 4));
+    ck_assert(!matcher_allows(b, ",25]", 4) && matcher_accept(b, ",2]", 3));
+    ck_assert(matcher_may_end(a) && matcher_may_end(b));
+    ck_assert(!matcher_guarded(a));
+    matcher_free(a);
+    matcher_free(b);
+    grammar_unref(grammar);
+}
+END_TEST
+
+/* Far too much work for a guard is a value that is not allowed, at once. */
+START_TEST(work_is_bounded) {
+    struct buf schema = {0}, text = {0};
+    buf_add_str(&schema, "{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"not\":");
+    for (int i = 0; i < 20; i++) buf_add_str(&schema, "{\"allOf\":[{\"uniqueItems\":true},{\"anyOf\":[");
+    buf_add_str(&schema, "{\"uniqueItems\":true}");
+    for (int i = 0; i < 20; i++) buf_add_str(&schema, "]}]}");
+    buf_add_char(&schema, '}');
+    struct error error = {0};
+    struct grammar *grammar = grammar_from_schema(schema.bytes, schema.len, false, false,
+                                                  &(struct grammar_limits){.depth = 100}, &error);
+    ck_assert_msg(grammar, "%s", error.message);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    add_items(&text, 200000, false);
+    ck_assert(matcher_accept(matcher, text.bytes, text.len));
+    ck_assert(!matcher_allows(matcher, "]", 1));
+    matcher_free(matcher);
+    grammar_unref(grammar);
+    buf_free(&schema);
+    buf_free(&text);
+}
+END_TEST
+
+/* Names that the compiler uses among itself mean nothing in a document. */
+START_TEST(inner_keywords_are_not_read) {
+    struct grammar *grammar = compile("{\"\\u0001pattern\":5,\"\\u0001not\":7,\"type\":\"string\"}", false);
+    ck_assert(accepts(grammar, "\"a\"", 3));
+    grammar_unref(grammar);
+}
+END_TEST
+
+static Suite *suite(void) {
+    Suite *s = suite_create("guard");
+    TCase *t = tcase_create("guards");
+    tcase_set_timeout(t, 60);
+    tcase_add_loop_test(t, decides, 0, sizeof cases / sizeof *cases);
+    tcase_add_loop_test(t, closes, 0, sizeof closings / sizeof *closings);
+    tcase_add_loop_test(t, many_items, 0, sizeof long_arrays / sizeof *long_arrays);
+    tcase_add_test(t, many_strings);
+    tcase_add_test(t, copies_go_their_own_way);
+    tcase_add_test(t, work_is_bounded);
+    tcase_add_test(t, inner_keywords_are_not_read);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void) {
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
