@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/utf8.h"
 #include "engine/vector.h"
 
 enum { SEARCH_STEPS = 20000, SEARCH_WORK = 1 << 20 };
@@ -164,12 +165,34 @@ static bool fill_string(struct search *search, char *bytes, size_t cap) {
     return push(search, &thread, 1, len + n);
 }
 
+/* The same in a string of a language, where best_byte would try each byte of each character. What is
+ * escaped is left to it. */
+static bool fill_language(struct search *search, char *bytes, size_t cap) {
+    struct place *place = &search->places[search->n_places - 1];
+    struct thread thread = search->threads[place->threads];
+    uint32_t len = place->len;
+    if (place->n != 1 || search->machine->rules->guarded) return false;
+    while (cap - len >= 4) {
+        uint32_t character = machine_string_character(search->machine, &thread);
+        if (character < 0x20 || character == '"' || character == '\\') break;
+        size_t n = utf8_encode(character, bytes + len);
+        for (size_t i = 0; i < n; i++) {
+            struct thread next;
+            if (!machine_step(search->machine, &thread, (unsigned char)bytes[len + i], &next, 1))
+                return false;
+            thread = next;
+        }
+        len += (uint32_t)n;
+    }
+    return len > place->len && push(search, &thread, 1, len);
+}
+
 /* Goes on with the best byte, or back where there is none. False when the search is over. */
 static bool advance(struct search *search, char *bytes, size_t cap) {
     struct place *place = &search->places[search->n_places - 1];
     struct thread out[MACHINE_THREADS];
     unsigned char byte;
-    if (fill_string(search, bytes, cap)) return true;
+    if (fill_string(search, bytes, cap) || fill_language(search, bytes, cap)) return true;
     if (place->len >= cap || !best_byte(search, place, &byte)) {
         /* Without guards every way leads to an end: there is nothing to go back for. */
         if (!search->machine->rules->guarded) return false;

@@ -70,6 +70,37 @@ bool language_viable(const struct language *language, uint16_t state, uint32_t f
     return false;
 }
 
+uint32_t language_rest(const struct language *language, uint16_t state,
+                       const struct language_length *length) {
+    if (state == LANGUAGE_DEAD || language->least[state] > length->max ||
+        language->most[state] < length->min)
+        return LANGUAGE_INFINITE;
+    return language->distance[state] > length->min ? language->distance[state] : length->min;
+}
+
+/* Bytes of a character in JSON. */
+static uint32_t spelled_bytes(uint32_t character) {
+    static const char twice[] = "\b\t\n\f\r\"\\";
+    if (character < 0x80)
+        return strchr(twice, (int)character) ? 2 : character < 0x20 ? 6 : 1; /* never NUL */
+    return character < 0x800 ? 2 : character < 0x10000 ? 3 : 4;
+}
+
+uint32_t language_cheapest(const struct language *language, uint16_t state,
+                           const struct language_length *after) {
+    const uint16_t *next = language->next + (size_t)state * language->n_classes;
+    uint32_t best = LANGUAGE_INFINITE, character = 0;
+    for (uint32_t i = 0; i < language->n_bounds; i++) {
+        uint8_t class = language->classes[i];
+        if (class == LANGUAGE_NO_CLASS) continue;
+        uint32_t rest = language_rest(language, next[class], after);
+        if (rest == LANGUAGE_INFINITE || rest + spelled_bytes(language->bounds[i]) >= best) continue;
+        best = rest + spelled_bytes(language->bounds[i]);
+        character = language->bounds[i];
+    }
+    return character;
+}
+
 /* ---- measuring ---- */
 
 struct edges { /* reversed: sources[first[t]..first[t + 1]) lead to t */

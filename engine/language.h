@@ -67,6 +67,14 @@ uint16_t language_step(const struct language *language, uint16_t state, uint32_t
 /* May a character of [from, to] come next, with min to max characters in all after it? */
 bool language_viable(const struct language *language, uint16_t state, uint32_t from, uint32_t to,
                      const struct language_length *after);
+/* Bytes in JSON of the rest of a string in this state that has min to max more characters, at least;
+ * LANGUAGE_INFINITE if there is none. */
+uint32_t language_rest(const struct language *language, uint16_t state,
+                       const struct language_length *length);
+/* The first character after which, itself counted, the least language_rest is left, `after`
+ * counted from behind it; 0: none. */
+uint32_t language_cheapest(const struct language *language, uint16_t state,
+                           const struct language_length *after);
 /* The label of a string, LANGUAGE_INFINITE if no pattern can come to say anything of it. */
 uint32_t language_label(const struct language *language, const char *text, uint32_t len);
 /* ---- language_open.c ---- */

@@ -126,6 +126,9 @@ void machine_collect(struct machine *machine, struct thread *threads, uint32_t n
 bool machine_string(struct machine *machine, struct thread *thread, unsigned char byte);
 bool machine_inside(const struct machine *machine, struct thread *thread, unsigned char byte);
 uint32_t machine_string_shortest(const struct machine *machine, const struct thread *thread);
+/* The next character of a shortest end of a string of a language, 0 where that is the quote or the
+ * thread is elsewhere. */
+uint32_t machine_string_character(const struct machine *machine, const struct thread *thread);
 /* One byte inside a string of a language: what of it is followed in thread->scan, acc and state. */
 enum quoted_event machine_spell(const struct language *language, struct thread *thread,
                                 unsigned char byte, const struct language_length *after);

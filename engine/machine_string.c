@@ -120,7 +120,22 @@ bool machine_string(struct machine *machine, struct thread *thread, unsigned cha
     return !begins || count_character(string, thread);
 }
 
-/* The least number of bytes from after any character that can still come of the one begun. */
+/* Bytes that end a character begun which becomes one of [from, to], bounds of the language or of
+ * quoted_ranges; LANGUAGE_INFINITE if it can't. */
+static uint32_t finish_character(const struct thread *thread, uint32_t from, uint32_t to) {
+    if (from >= 0xD800 && from <= 0xDFFF && thread->scan >= QUOTED_ESCAPE) return LANGUAGE_INFINITE;
+    if (thread->scan < QUOTED_ESCAPE) return quoted_distance(thread->scan, thread->acc);
+    bool quoted = from == '"' || from == '\\';
+    if (thread->scan == QUOTED_ESCAPE) {
+        if (quoted || (from <= '\r' && to >= '\b' && from != '\v')) return 1;
+        return plain(from) ? LANGUAGE_INFINITE : from < 0x10000 ? 5 : 11;
+    }
+    if (plain(from)) return LANGUAGE_INFINITE;
+    if (thread->scan > QUOTED_HEX3) return quoted_distance(thread->scan, thread->acc);
+    return (from < 0x10000 ? 1u : 7u) + (QUOTED_HEX3 - thread->scan);
+}
+
+/* The least number of bytes that can still come of the character begun and what follows it. */
 static uint32_t after_character(const struct language *language, const struct thread *thread,
                                 const struct language_length *after) {
     struct quoted_range ranges[3] = {{1, 0x10FFFF}};
@@ -133,14 +148,9 @@ static uint32_t after_character(const struct language *language, const struct th
                 language->bounds[i] > ranges[r].from ? language->bounds[i] : ranges[r].from;
             uint32_t end = i + 1 < language->n_bounds ? language->bounds[i + 1] : 0x110000;
             if (from > ranges[r].to || from >= end) continue;
-            if (thread->scan >= QUOTED_ESCAPE && plain(from) && from != '"' && from != '\\')
-                continue;
-            uint16_t next = language_step(language, thread->state, from);
-            if (next == LANGUAGE_DEAD || language->least[next] > after->max ||
-                language->most[next] < after->min)
-                continue;
-            uint32_t bytes =
-                language->distance[next] > after->min ? language->distance[next] : after->min;
+            uint32_t finish = finish_character(thread, from, end - 1);
+            uint32_t bytes = language_rest(language, language_step(language, thread->state, from), after);
+            bytes = rules_sum(bytes, finish);
             if (bytes < best) best = bytes;
         }
     return best;
@@ -148,13 +158,24 @@ static uint32_t after_character(const struct language *language, const struct th
 
 uint32_t machine_string_shortest(const struct machine *machine, const struct thread *thread) {
     const struct cell_string *string = &machine->rules->cells[thread->cell].string;
-    uint32_t bytes = less(string->min, thread->count);
-    if (string->language != RULES_NONE) {
-        const struct language *language = &machine->rules->languages[string->language].language;
-        struct language_length after = {bytes, less(string->max, thread->count)};
-        uint32_t least = thread->scan == QUOTED_NORMAL ? language->distance[thread->state]
-                                                       : after_character(language, thread, &after);
-        if (least > bytes) bytes = least;
-    }
-    return rules_sum(bytes, quoted_distance(thread->scan, thread->acc) + 1);
+    struct language_length after = {less(string->min, thread->count),
+                                    less(string->max, thread->count)};
+    if (string->language == RULES_NONE)
+        return rules_sum(after.min, quoted_distance(thread->scan, thread->acc) + 1);
+    const struct language *language = &machine->rules->languages[string->language].language;
+    uint32_t bytes = thread->scan == QUOTED_NORMAL ? language_rest(language, thread->state, &after)
+                                                   : after_character(language, thread, &after);
+    return rules_sum(bytes, 1);
+}
+
+uint32_t machine_string_character(const struct machine *machine, const struct thread *thread) {
+    const struct cell_string *string = &machine->rules->cells[thread->cell].string;
+    if (thread->mode != MODE_STRING || thread->scan != QUOTED_NORMAL ||
+        string->language == RULES_NONE || machine_unique(machine, thread->frame))
+        return 0;
+    const struct language *language = &machine->rules->languages[string->language].language;
+    if (thread->count >= string->min && language->wanted[thread->state]) return 0;
+    struct language_length after = {less(string->min, thread->count + 1),
+                                    less(string->max, thread->count + 1)};
+    return language_cheapest(language, thread->state, &after);
 }

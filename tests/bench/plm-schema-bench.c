@@ -71,6 +71,7 @@ struct subject {
     struct grammar *grammar;
     struct validator *validator;
     struct error error; /* why there is no grammar */
+    double compile_us;  /* of grammar and validator, or until the refusal */
     bool passes;
     unsigned n_tests, false_accepts;
     struct buf accepted; /* true, false, ... */
@@ -188,9 +189,10 @@ static void compile(struct bench *bench, struct subject *subject) {
     double start = cpu_us();
     subject->grammar = grammar_from_schema(schema->raw, schema->raw_len, o->closed, !o->compact,
                                            &limits, &subject->error);
-    double took = cpu_us() - start;
+    double took = subject->compile_us = cpu_us() - start;
     if (!subject->grammar) return;
     subject->validator = validator_new(schema, o->closed ? VALIDATE_CLOSED : 0, &subject->error);
+    subject->compile_us = cpu_us() - start;
     if (subject->validator) {
         add_sample(&bench->tally->compile, took);
         return;
@@ -207,8 +209,8 @@ static void print_verdict(const struct subject *subject) {
     struct buf line = {0};
     buf_add_str(&line, "{\"id\": ");
     json_write_string(&line, subject->id);
-    buf_printf(&line, ", \"compiled\": %s, \"passes\": %s, \"accepted\": [%s], \"followed\": [%s]",
-               subject->grammar ? "true" : "false", subject->passes ? "true" : "false",
+    buf_printf(&line, ", \"compile_us\": %.1f, \"compiled\": %s, \"passes\": %s, \"accepted\": [%s], \"followed\": [%s]",
+               subject->compile_us, subject->grammar ? "true" : "false", subject->passes ? "true" : "false",
                subject->n_tests ? subject->accepted.bytes : "",
                subject->n_tests ? subject->followed.bytes : "");
     if (!subject->grammar) {

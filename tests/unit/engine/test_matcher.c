@@ -57,6 +57,9 @@ static const char *const schemas[] = {
     "{\"type\":\"object\",\"properties\":{\"b\":{\"const\":1},\"ab\":{\"const\":2}},\"required\":[\"b\"],\"minProperties\":2,\"additionalProperties\":false}",
     "{\"anyOf\":[{\"type\":\"array\",\"items\":{\"const\":11},\"minItems\":1},{\"type\":\"array\",\"items\":{\"const\":1},\"minItems\":2}]}",
     "{\"$defs\":{\"n\":{\"properties\":{\"k\":{\"anyOf\":[{\"$ref\":\"#/$defs/n\"},{\"const\":0}]}},\"required\":[\"k\"],\"type\":\"object\"}},\"$ref\":\"#/$defs/n\"}",
+    "{\"type\":\"string\",\"pattern\":\"[\u4e00\u4e02]+\"}",
+    "{\"type\":\"string\",\"pattern\":\"^[\u4e00\\ud83d\\ude00\u00e9]{2}\\n\\\"$\"}",
+    "{\"type\":\"string\",\"pattern\":\"^(\\u0001|\u4e00\u4e00\u4e00)?[^ -~]$\"}",
 };
 enum { SCHEMAS = sizeof schemas / sizeof *schemas };
 
