@@ -62,8 +62,9 @@ def generate_by_every_schema():
             result = check_answer(name, *ask(client, "tool_call", f'"prompt": "Go", "tools": [{tool}], "max_tokens": 40, '
                                                                   f'"temperature": {1 + i % 2}, "seed": {i}'))
             if result:
-                assert result["finish_reason"] in ("tool_calls", "length") and len(result["calls"]) == 1, (name, result)
-                finished += 1
+                # No call where a guard left no way within the budget: then it is said.
+                assert len(result["calls"]) == 1 or result["finish_reason"] == "length", (name, result)
+                finished += len(result["calls"])
         assert client.call("health")["status"] == "ok"
     assert finished >= 20, finished
 
