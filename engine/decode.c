@@ -1,4 +1,5 @@
 /* Decoding: from logits to tokens, one generation at a time (engine thread). */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,9 +123,35 @@ static bool token_allowed(const struct generation *g, uint32_t token) {
     return len && matcher_allows(g->matcher, bytes, len);
 }
 
+uint32_t generation_narrow(struct generation *g, struct engine *engine, uint32_t *ids, uint32_t most) {
+    uint32_t n = 0, n_words = (engine->info.n_vocab + 63) / 64;
+    if (!g->matcher || matcher_is_free(g->matcher)) return 0;
+    if (matcher_mask(g->matcher, engine->mask) + engine->n_end_tokens > most) return 0;
+    if (matcher_may_end(g->matcher)) add_end_tokens(g, engine->mask);
+    for (uint32_t word = 0; word < n_words; word++)
+        for (uint64_t rest = engine->mask[word]; rest; rest &= rest - 1)
+            ids[n++] = word * 64 + (uint32_t)__builtin_ctzll(rest);
+    return n;
+}
+
+/* As choose, where the grammar leaves few tokens. */
+static uint32_t choose_among(const struct generation *g, struct engine *engine, float *logits) {
+    uint32_t best = g->chosen[0];
+    if (sampler_is_argmax(g->sampler)) {
+        for (uint32_t i = 1; i < g->n_chosen; i++) /* NaN never wins */
+            if (logits[g->chosen[i]] > logits[best] || isnan(logits[best])) best = g->chosen[i];
+        return logits[best] > -INFINITY ? best : g->chosen[0];
+    }
+    memset(engine->mask, 0, (engine->info.n_vocab + 63) / 64 * sizeof *engine->mask);
+    for (uint32_t i = 0; i < g->n_chosen; i++)
+        engine->mask[g->chosen[i] / 64] |= 1ull << g->chosen[i] % 64;
+    return sampler_draw(g->sampler, engine->kernels, logits, engine->mask, generation_length(g));
+}
+
 /* The token at this position, or TOKEN_NONE when the grammar leaves none. */
 static uint32_t choose(struct generation *g, struct engine *engine, float *logits) {
     uint32_t n_vocab = engine->info.n_vocab;
+    if (g->n_chosen) return choose_among(g, engine, logits);
     if (sampler_is_argmax(g->sampler)) {
         uint32_t best = (uint32_t)engine->kernels->argmax(logits, n_vocab);
         if (token_allowed(g, best)) return best;

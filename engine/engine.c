@@ -150,6 +150,7 @@ void engine_free(struct engine *engine) {
     vocab_free(engine->vocab);
     gguf_close(engine->gguf);
     free(engine->logits);
+    free(engine->chosen);
     free(engine->rows);
     free(engine->free_mask);
     free(engine->mask);
@@ -265,7 +266,8 @@ bool engine_sequence_extend(struct engine *engine, struct sequence *sequence, co
         for (size_t i = 0; i < count; i++) {
             size_t from_end = n - (at + i); /* 1: the last token */
             float *wanted = from_end <= n_logits ? logits + (n_logits - from_end) * engine->info.n_vocab : NULL;
-            engine->rows[i] = (struct row){sequence, from + (uint32_t)i, tokens[at + i], wanted};
+            engine->rows[i] = (struct row){.sequence = sequence, .position = from + (uint32_t)i,
+                                           .token = tokens[at + i], .logits = wanted};
         }
         if (!forward_run(engine->forward, engine->rows, (uint32_t)count, error)) return false;
     }

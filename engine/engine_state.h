@@ -10,6 +10,9 @@
 #include "engine/prefix.h"
 #include "engine/trie.h"
 
+enum { CHOSEN_SHARE = 8 }; /* where a grammar leaves less than 1 / CHOSEN_SHARE of the tokens, no
+                              other logits are computed */
+
 struct generation_list {
     struct generation *first, *last;
     size_t n;
@@ -43,6 +46,7 @@ struct engine {
     struct generation_list queue, active;
     uint64_t reserved_blocks; /* what the active generations may come to need */
     float *logits;            /* [max_active][n_vocab] while busy */
+    uint32_t *chosen;         /* [max_active][n_vocab / CHOSEN_SHARE] beside them */
     uint64_t *mask;           /* [(n_vocab + 63) / 64] */
     struct row *rows;         /* [batch_rows] */
     struct counters counters;

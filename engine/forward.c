@@ -273,22 +273,41 @@ static void ffn_step(struct forward *f) {
     each_row(f, add_residual);
 }
 
+/* How many rows from i on are alike and have consecutive buffers. */
+static uint32_t output_group(const struct forward *f, uint32_t i) {
+    uint32_t count = 1;
+    const struct row *row = &f->rows[i];
+    if (row->n_chosen) return 1;
+    while (i + count < f->n && !row[count].n_chosen &&
+           row[count].logits == row->logits + (size_t)count * f->model->n_vocab)
+        count++;
+    return count;
+}
+
+static void output_product(struct forward *f, const struct row *row, uint32_t count) {
+    const struct weight *w = &f->model->output;
+    if (row->n_chosen) {
+        struct product_chosen chosen = {w, f->activation[0], row->logits, row->chosen, row->n_chosen};
+        product_run_chosen(f->kernels, f->pool, &chosen, f->scratch, f->kernel_scratch);
+        return;
+    }
+    struct product logits = {w, f->activation[0], row->logits, f->model->n_vocab};
+    product_run(f->kernels, f->pool, &logits, 1, count, f->scratch, f->kernel_scratch);
+}
+
 /* Logits of the rows that want them, in groups of rows whose buffers are consecutive. */
 static void output_step(struct forward *f) {
     const struct model *m = f->model;
     const struct weight *w = &m->output;
     size_t e = m->n_embd;
     for (uint32_t i = 0, count; i < f->n; i += count) {
-        const struct row *row = &f->rows[i];
         count = 1;
-        if (!row->logits) continue;
-        while (i + count < f->n && f->rows[i + count].logits == row->logits + (size_t)count * m->n_vocab)
-            count++;
+        if (!f->rows[i].logits) continue;
+        count = output_group(f, i);
         for (uint32_t r = i; r < i + count; r++)
             f->kernels->rms_norm(f->y + r * e, f->x + r * e, m->output_norm, e, m->norm_eps);
         f->kernels->activation_quantize(w->type, f->activation[0], f->y + i * e, e, count, e, 0, count);
-        struct product logits = {w, f->activation[0], row->logits, m->n_vocab};
-        product_run(f->kernels, f->pool, &logits, 1, count, f->scratch, f->kernel_scratch);
+        output_product(f, &f->rows[i], count);
     }
 }
 

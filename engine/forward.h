@@ -17,6 +17,8 @@ struct row {
     struct sequence *sequence; /* its blocks cover position */
     uint32_t position, token;
     float *logits; /* n_vocab floats to fill, or NULL */
+    const uint32_t *chosen; /* if n_chosen: tokens whose logits are wanted, the others stay as they */
+    uint32_t n_chosen;      /* are. The list lives, holding tokens, until the forward_trim after */
 };
 
 struct forward;

@@ -44,6 +44,8 @@ struct generation {
     struct sampler *sampler;
     struct output output;
     float *logits;        /* this step's, or NULL */
+    const uint32_t *chosen; /* if n_chosen: the only tokens that have logits in this step, ascending */
+    uint32_t n_chosen;
     uint64_t blocks;      /* reserved */
     uint64_t weight;      /* of its prefill in this pass; 0: all its rows go */
     bool started, prefilled, done;
@@ -65,6 +67,9 @@ static inline uint32_t generation_length(const struct generation *g) {
 /* Makes matcher, sampler and output ready and appends what the grammar forces at once. False and
  * *error on failure. */
 bool generation_start(struct generation *g, struct engine *engine, struct error *error);
+/* The tokens that the grammar leaves for the next step, if they are few: fills ids (room for `most`)
+ * and returns how many; 0: any token may have to be looked at. */
+uint32_t generation_narrow(struct generation *g, struct engine *engine, uint32_t *ids, uint32_t most);
 /* Takes logits of the last position: draws, consumes, appends forced tokens; may end the generation
  * (then generation_finish was called). */
 void generation_step(struct generation *g, struct engine *engine, float *logits);

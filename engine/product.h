@@ -25,6 +25,21 @@ enum { PRODUCT_REDO_FLOATS = 16384 };
 void product_run(const struct kernels *kernels, struct pool *pool, const struct product *products,
                  size_t n_products, size_t m, void *const *scratch, size_t scratch_bytes);
 
+/* Some rows of a weight only: out[rows[i]] for i < n. Gathered in the threads' scratch, then multiplied as any. */
+struct product_chosen {
+    const struct weight *weight;
+    const void *activation; /* one row */
+    float *out;
+    const uint32_t *rows; /* [n], below weight->n */
+    size_t n;
+};
+
+/* The same bits as product_run writes to these places. `rows` lives until pool_quiesce, too, and
+ * never holds anything else than rows of the weight. */
+void product_run_chosen(const struct kernels *kernels, struct pool *pool,
+                        const struct product_chosen *product, void *const *scratch,
+                        size_t scratch_bytes);
+
 /* Which activation serves weight w: the first weight of the same format (their rows are quantised alike). */
 size_t product_slot(const struct weight *const *weights, size_t w);
 

@@ -160,6 +160,18 @@ static struct kv_block *take_block(void *user) {
     return prefix_take(user);
 }
 
+/* The i-th of a pass. */
+static void want_logits(struct engine *engine, struct generation *g, struct row *row, uint32_t i) {
+    uint32_t n_vocab = engine->info.n_vocab, most = n_vocab / CHOSEN_SHARE;
+    uint32_t *chosen = engine->chosen + (size_t)i * most;
+    g->n_chosen = generation_narrow(g, engine, chosen, most);
+    g->chosen = chosen;
+    g->logits = engine->logits + (size_t)i * n_vocab;
+    row->logits = g->logits;
+    row->chosen = chosen;
+    row->n_chosen = g->n_chosen;
+}
+
 /* Adds up to `limit` rows of g to the batch; returns how many. */
 static uint32_t add_rows(struct engine *engine, struct generation *g, uint32_t at, uint32_t limit,
                          uint32_t *n_logits) {
@@ -172,12 +184,10 @@ static uint32_t add_rows(struct engine *engine, struct generation *g, uint32_t a
         return 0;
     }
     for (uint32_t i = 0; i < n; i++)
-        engine->rows[at + i] = (struct row){&g->sequence, from + i, g->tokens.ids[from + i], NULL};
+        engine->rows[at + i] = (struct row){
+            .sequence = &g->sequence, .position = from + i, .token = g->tokens.ids[from + i]};
     g->logits = NULL;
-    if (n == pending(g)) {
-        g->logits = engine->logits + (size_t)(*n_logits)++ * engine->info.n_vocab;
-        engine->rows[at + n - 1].logits = g->logits;
-    }
+    if (n == pending(g)) want_logits(engine, g, &engine->rows[at + n - 1], (*n_logits)++);
     return n;
 }
 
@@ -263,8 +273,11 @@ static void tell_all(struct engine *engine, int64_t now) {
 
 static bool logits_ready(struct engine *engine) {
     if (engine->logits) return true;
-    size_t bytes = (size_t)engine->max_active * engine->info.n_vocab * sizeof *engine->logits;
-    return posix_memalign((void **)&engine->logits, 64, bytes) == 0 || (engine->logits = NULL);
+    size_t n = (size_t)engine->max_active * engine->info.n_vocab;
+    if (!engine->chosen) engine->chosen = calloc(n / CHOSEN_SHARE + 1, sizeof *engine->chosen);
+    if (!engine->chosen) return false;
+    return posix_memalign((void **)&engine->logits, 64, n * sizeof *engine->logits) == 0 ||
+           (engine->logits = NULL);
 }
 
 static void run_pass(struct engine *engine) {
@@ -285,7 +298,9 @@ static void run_pass(struct engine *engine) {
 static void fall_idle(struct engine *engine) {
     forward_trim(engine->forward);
     free(engine->logits);
+    free(engine->chosen);
     engine->logits = NULL;
+    engine->chosen = NULL;
 }
 
 bool engine_step(struct engine *engine) {

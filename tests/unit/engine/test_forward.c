@@ -111,8 +111,10 @@ START_TEST(alone_or_in_a_batch) {
         for (uint32_t s = 0; s < N; s++) {
             ck_assert(sequence_reserve(&sequences[s], to, take, engine->prefix));
             for (uint32_t at = from; at < to; at++, n++)
-                rows[n] = (struct row){&sequences[s], at, tokens[s][at],
-                                       at + 1 == N_TOKENS ? logits + s * vocab : NULL};
+                rows[n] = (struct row){.sequence = &sequences[s],
+                                       .position = at,
+                                       .token = tokens[s][at],
+                                       .logits = at + 1 == N_TOKENS ? logits + s * vocab : NULL};
         }
         ck_assert(forward_run(engine->forward, rows, n, &error));
     }
@@ -123,6 +125,77 @@ START_TEST(alone_or_in_a_batch) {
         sequence_clear(&engine->kv, &sequences[s]);
     }
     free(logits);
+    engine_free(engine);
+}
+END_TEST
+
+/* ---- some logits only --------------------------------------------------------------------- */
+
+/* About one token in `share`, among them runs. */
+static uint32_t choose_some(uint32_t *ids, uint32_t vocab, uint32_t share, uint32_t seed) {
+    uint32_t n = 0;
+    for (uint32_t id = 0; id < vocab; id++) {
+        seed = seed * 1664525u + 1013904223u;
+        bool run = id % 500 < 40 && id / 500 % share == 0;
+        if (run || (seed >> 8) % (share * 2) == 0 || (n == 0 && id + 1 == vocab)) ids[n++] = id;
+    }
+    return n;
+}
+
+static void only_chosen(const float *some, const float *all, const uint32_t *ids, uint32_t n, size_t vocab) {
+    uint32_t at = 0;
+    for (uint32_t id = 0; id < vocab; id++) {
+        bool wanted = at < n && ids[at] == id;
+        float expected = wanted ? all[id] : -7;
+        if (memcmp(&some[id], &expected, sizeof expected) != 0)
+            ck_abort_msg("token %u, %s of %u: %a, not %a", id, wanted ? "one" : "none", n, (double)some[id],
+                         (double)expected);
+        at += wanted;
+    }
+}
+
+/* Rows of one pass that want all logits, many, few and one: each gets the bits that it gets when all want
+ * all, and nothing else is written. */
+START_TEST(chosen_logits) {
+    enum { N = 5, BEFORE = 9 };
+    static const uint32_t shares[N] = {0, 8, 100, 0, 1000000000};
+    static const char *const isas[] = {NULL, "avx2", "scalar"};
+    const char *path = model_path(_i / 3);
+    if (!present(path) || (_i / 3 == 0 && _i)) return; /* the large one once */
+    struct engine *engine = open_engine(path, isas[_i % 3], 1 + (unsigned)_i % 3);
+    if (!engine) return;
+    size_t vocab = engine_info(engine)->n_vocab;
+    float *all = malloc(N * vocab * sizeof *all), *some = malloc(N * vocab * sizeof *some);
+    uint32_t *ids = malloc(N * vocab * sizeof *ids);
+    struct sequence sequences[N] = {0};
+    struct row rows[N];
+    struct error error = {0};
+    for (size_t i = 0; i < N * vocab; i++) some[i] = -7;
+    for (uint32_t s = 0; s < N; s++) {
+        const uint32_t *tokens = prompt((uint32_t)vocab, s + 1);
+        ck_assert(engine_sequence_extend(engine, &sequences[s], tokens, BEFORE, NULL, 0, &error));
+        ck_assert(sequence_reserve(&sequences[s], BEFORE + 1, take, engine->prefix));
+        rows[s] = (struct row){.sequence = &sequences[s], .position = BEFORE, .token = tokens[BEFORE],
+                               .logits = all + s * vocab};
+    }
+    ck_assert(forward_run(engine->forward, rows, N, &error));
+    for (uint32_t s = 0; s < N; s++) {
+        sequences[s].n_tokens = BEFORE;
+        rows[s].logits = some + s * vocab;
+        rows[s].chosen = ids + s * vocab;
+        if (shares[s]) rows[s].n_chosen = choose_some(ids + s * vocab, (uint32_t)vocab, shares[s], s);
+    }
+    ck_assert(forward_run(engine->forward, rows, N, &error));
+    for (uint32_t s = 0; s < N; s++) {
+        const float *a = all + s * vocab, *b = some + s * vocab;
+        if (shares[s]) only_chosen(b, a, ids + s * vocab, rows[s].n_chosen, vocab);
+        else same_bits(engine, a, b, 1, "beside rows that want few logits");
+        sequence_clear(&engine->kv, &sequences[s]);
+    }
+    forward_trim(engine->forward);
+    free(ids);
+    free(all);
+    free(some);
     engine_free(engine);
 }
 END_TEST
@@ -166,6 +239,7 @@ int main(void) {
     tcase_set_timeout(tcase, 300);
     tcase_add_loop_test(tcase, one_result, 0, N_MODELS);
     tcase_add_loop_test(tcase, alone_or_in_a_batch, 0, N_MODELS);
+    tcase_add_loop_test(tcase, chosen_logits, 0, 3 * N_MODELS);
     tcase_add_loop_test(tcase, cold_or_warm, 0, N_MODELS);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
