@@ -244,6 +244,7 @@ void schema_free(struct schema *schema) {
     free(schema->part_map.slots);
     free(schema->set_map.slots);
     buf_free(&schema->text);
+    schema_resources_free(schema);
     schema_made_free(schema);
     free(schema);
 }

@@ -190,13 +190,14 @@ static bool check_at(struct schema *schema, const struct json *json, unsigned de
     if (depth > schema->options.depth) return too_deep(schema, json);
     if (json->type != JSON_OBJECT && !is_boolean(json))
         return malformed(schema, json, NULL, "an object or a boolean");
-    uint32_t part = schema_part_of(schema, json);
-    if (part == RULES_NONE) return false;
+    uint32_t part = schema_part_of(schema, json), outer = schema->resource;
+    if (part == RULES_NONE || !schema_enter(schema, part)) return false;
     struct schema_part at = schema->parts[part];
     for (uint32_t i = 0; i < at.n; i++) {
         struct schema_member member = schema->members[at.first + i];
         if (!check_member(schema, json, &member, depth)) return false;
     }
+    schema->resource = outer;
     return true;
 }
 

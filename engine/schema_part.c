@@ -187,9 +187,6 @@ static bool read_members(struct schema *schema, struct schema_part *part) {
         if (keyword >= KW_NOT_PATTERN && json->raw) continue; /* no keyword of a document */
         schema->members[schema->n_members++] = (struct schema_member){keyword, json->items[i]};
         part->present |= 1ull << keyword;
-        if (keyword == KW_ID && json != schema->root && json->items[i]->type == JSON_STRING &&
-            json->items[i]->len && json->items[i]->text[0] != '#')
-            schema->resources = true;
     }
     part->n = schema->n_members - part->first;
     return true;
@@ -204,7 +201,7 @@ uint32_t schema_part_of(struct schema *schema, const struct json *json) {
         if (!slot) return schema_fail(schema, RULES_MEMORY), RULES_NONE;
     } while (slot->value != RULES_NONE && schema->parts[slot->value].json != json);
     if (slot->value != RULES_NONE) return slot->value;
-    struct schema_part part = {.json = json, .types = TYPE_ALL, .target = RULES_NONE};
+    struct schema_part part = {.json = json, .types = TYPE_ALL, .target = RULES_NONE, .resource = RULES_NONE};
     if (!vector_reserve((void **)&schema->parts, &schema->cap_parts, schema->n_parts + 1,
                         sizeof *schema->parts))
         return schema_fail(schema, RULES_MEMORY), RULES_NONE;

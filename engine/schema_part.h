@@ -34,6 +34,7 @@ struct schema_part {
     uint32_t first, n;         /* entries of `members` */
     const struct json *negation; /* alternatives of its `not`, once made (schema_logic.c) */
     uint32_t target;           /* where $ref leads, once resolved; RULES_NONE before */
+    uint32_t resource;         /* what its $ref is relative to; RULES_NONE: not known yet */
     uint8_t types;
 };
 
@@ -45,6 +46,11 @@ struct schema_member {
 /* A branch set that must turn out empty: two alternatives of a oneOf at once. */
 struct schema_duty {
     uint32_t node, part, branch;
+};
+
+struct schema_resource { /* a schema with a URI */
+    char *uri; /* absolute where the document's is; without fragment */
+    const struct json *root;
 };
 
 struct schema_set { /* a conjunction: terms[first..first + n] are sorted terms */
@@ -69,7 +75,9 @@ struct schema {
     struct json_doc *doc;
     const struct json *root;
     const char *source_text;   /* the document's text; NULL if there is none */
-    bool resources;            /* a subschema has an $id of its own */
+    struct schema_resource *resources; /* the document's comes first */
+    uint32_t n_resources, cap_resources;
+    uint32_t resource;         /* the one being checked */
     bool old;                  /* draft 7 or before: $ref hides its siblings */
     uint32_t root_node;
     struct schema_part *parts;
@@ -135,6 +143,14 @@ struct schema_slot *schema_map_slot(struct schema_map *map, uint64_t hash, uint3
 /* ---- schema_check.c ---- */
 /* Are all keywords of this subschema and those inside it well-formed, is it not too deep? */
 bool schema_check(struct schema *schema, const struct json *json);
+
+/* ---- schema_resource.c ---- */
+/* A part is about to be checked: notes the resource that it belongs to, which may be its own, and
+ * makes it the current one. */
+bool schema_enter(struct schema *schema, uint32_t part);
+/* The resource that a reference of a part leads to; RULES_NONE: none in this document. */
+uint32_t schema_find_resource(struct schema *schema, uint32_t part, const char *ref, size_t len);
+void schema_resources_free(struct schema *schema);
 
 /* ---- schema.c ---- */
 /* The node of a conjunction of n terms (in any order, with repetitions). RULES_NONE after an error. */

@@ -58,13 +58,16 @@ static const struct json *follow_pointer(const struct json *at, char *text, size
     return at;
 }
 
-/* An $anchor (or, before 2019, an $id that is a fragment) anywhere in the document. */
-static const struct json *find_anchor(const struct schema *schema, const char *name, size_t len) {
+/* An $anchor (or, before 2019, an $id that is a fragment) anywhere in the resource. */
+static const struct json *find_anchor(const struct schema *schema, uint32_t resource,
+                                      const char *name, size_t len) {
     for (uint32_t i = 0; i < schema->n_parts; i++) {
+        if (schema->parts[i].resource != resource) continue;
         const struct json *json = schema->parts[i].json;
         const struct json *anchor = json_get(json, "$anchor");
         if (!anchor) anchor = json_get(json, "$dynamicAnchor");
         const struct json *id = schema->old ? json_get(json, "$id") : NULL;
+        if (schema->old && !id) id = json_get(json, "id");
         if (anchor && anchor->type == JSON_STRING && anchor->len == len &&
             memcmp(anchor->text, name, len) == 0)
             return json;
@@ -75,15 +78,21 @@ static const struct json *find_anchor(const struct schema *schema, const char *n
     return NULL;
 }
 
-static const struct json *find_fragment(const struct schema *schema, const char *text, size_t len) {
+/* Where a resource does not hold what a pointer names, the document may: an id is often put beside
+ * schemas that go on pointing from its top. */
+static const struct json *find_fragment(const struct schema *schema, uint32_t resource,
+                                        const char *text, size_t len) {
     char *copy = malloc(len + 1);
     if (!copy) return NULL;
     size_t n = unescape_uri(copy, text, len);
-    const struct json *found = schema->root;
-    if (n && copy[0] == '/')
-        found = follow_pointer(schema->root, copy, n);
-    else if (n)
-        found = find_anchor(schema, copy, n);
+    const struct json *found = schema->resources[resource].root;
+    if (n && copy[0] == '/') {
+        found = follow_pointer(found, copy, n);
+        n = unescape_uri(copy, text, len);
+        if (!found && resource) found = follow_pointer(schema->root, copy, n);
+    } else if (n) {
+        found = find_anchor(schema, resource, copy, n);
+    }
     free(copy);
     return found;
 }
@@ -93,30 +102,28 @@ static const struct json *refuse(struct schema *schema, uint32_t part, const cha
     return NULL;
 }
 
-static const struct json *find_target(struct schema *schema, uint32_t part) {
+static const struct json *find_target(struct schema *schema, uint32_t part, uint32_t *resource) {
     const struct json *ref = schema_get(schema, part, KW_REF);
-    const struct json *id = json_get(schema->root, "$id");
-    const char *text = ref->text;
-    size_t len = ref->len;
-    if (id && id->type == JSON_STRING && id->len && len >= id->len &&
-        memcmp(text, id->text, id->len) == 0 && (len == id->len || text[id->len] == '#')) {
-        text += id->len; /* the document by its own name */
-        len -= id->len;
-    }
-    if (len && text[0] != '#') return refuse(schema, part, "only references inside the schema");
-    if (schema->resources) return refuse(schema, part, "the schema has nested $id");
-    const struct json *found = len ? find_fragment(schema, text + 1, len - 1) : schema->root;
+    const char *fragment = memchr(ref->text, '#', ref->len);
+    *resource = schema_find_resource(schema, part, ref->text, ref->len);
+    if (*resource == RULES_NONE) return refuse(schema, part, "only references inside the schema");
+    size_t before = fragment ? (size_t)(fragment - ref->text) + 1 : ref->len;
+    const struct json *found =
+        find_fragment(schema, *resource, ref->text + before, ref->len - before);
     if (!found) return refuse(schema, part, "unresolved reference");
     if (found->type != JSON_OBJECT && found->type != JSON_TRUE && found->type != JSON_FALSE)
         return refuse(schema, part, "does not lead to a schema");
     return found;
 }
 
+/* What stands where no subschema is expected is checked only now. */
 uint32_t schema_resolve(struct schema *schema, uint32_t part) {
+    uint32_t resource, known = schema->n_parts;
     if (schema->parts[part].target != RULES_NONE) return schema->parts[part].target;
-    const struct json *found = find_target(schema, part);
+    const struct json *found = find_target(schema, part, &resource);
     if (!found) return RULES_NONE;
-    uint32_t known = schema->n_parts, target = schema_part_of(schema, found);
+    uint32_t target = schema_part_of(schema, found);
+    schema->resource = resource;
     if (target == RULES_NONE || (target >= known && !schema_check(schema, found)))
         return RULES_NONE;
     return schema->parts[part].target = target;

@@ -140,6 +140,11 @@ static const struct texts_case texts[] = {
     {"{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}}", OPEN, {"[]", "[[],[[]]]"}, {"[1]", "{}"}},
     {"{\"anyOf\":[{\"$ref\":\"#\"},{\"type\":\"string\"}]}", OPEN, {"\"a\""}, {"1"}},
     {"{\"$ref\":\"#there\",\"$defs\":{\"x\":{\"$anchor\":\"there\",\"const\":7}}}", OPEN, {"7"}, {"8"}},
+    {"{\"$id\":\"http://h/a/b.json\",\"$ref\":\"../c/./d.json#there\",\"$defs\":{\"x\":{\"$anchor\":\"there\",\"const\":7},"
+     "\"y\":{\"$id\":\"/c/d.json\",\"$defs\":{\"z\":{\"$anchor\":\"there\",\"$ref\":\"#/$defs/w\"},\"w\":{\"const\":8}}}}}", OPEN, {"8"}, {"7"}},
+    {"{\"$id\":\"http://h/a/\",\"$ref\":\"n\",\"$defs\":{\"n\":{\"$id\":\"n\",\"items\":{\"$ref\":\"?q\"},\"type\":\"array\"},\"q\":{\"$id\":\"n?q\",\"type\":\"null\"}}}", OPEN, {"[null]"}, {"[1]", "null"}},
+    {"{\"$ref\":\"urn:x:y#/$defs/i\",\"$defs\":{\"s\":{\"$id\":\"urn:x:y\",\"$defs\":{\"i\":{\"type\":\"integer\"}}}}}", OPEN, {"3"}, {"\"3\""}},
+    {"{\"properties\":{\"a\":{\"$id\":\"http://h/x\",\"items\":{\"$ref\":\"#/$defs/i\"}}},\"$defs\":{\"i\":{\"type\":\"integer\"}}}", OPEN, {"{\"a\":[3]}"}, {"{\"a\":[null]}"}},
     {"{\"type\":\"string\",\"format\":\"unknown\",\"title\":3,\"x-y\":{},\"nullable\":true,\"examples\":[1],\"default\":5}", OPEN,
      {"\"\""}, {"null"}},
     {"{\"maxLength\":3,\"minimum\":5,\"maxItems\":1}", OPEN, {"\"abc\"", "5", "[1]", "{}", "null"}, {"\"abcd\"", "4", "[1,1]"}},
