@@ -134,6 +134,20 @@ uint32_t generation_narrow(struct generation *g, struct engine *engine, uint32_t
     return n;
 }
 
+uint32_t generation_narrow_held(struct generation *g, struct engine *engine, uint32_t *ids, uint32_t most) {
+    struct error error = {0};
+    struct matcher *now = g->matcher, *after = matcher_copy(now, &error);
+    uint32_t len, n = 0;
+    const char *bytes = vocab_bytes(engine->vocab, g->held, &len);
+    if (after && matcher_accept(after, bytes, len)) {
+        g->matcher = after;
+        n = generation_narrow(g, engine, ids, most);
+        g->matcher = now;
+    }
+    matcher_free(after);
+    return n;
+}
+
 /* As choose, where the grammar leaves few tokens. */
 static uint32_t choose_among(const struct generation *g, struct engine *engine, float *logits) {
     uint32_t best = g->chosen[0];
@@ -223,14 +237,17 @@ static void append(struct generation *g, const uint32_t *ids, size_t n) {
     }
 }
 
-/* Appends what the grammar alone determines. */
+/* Appends what the grammar alone determines; a last token that must wait is noted as held. */
 static void force(struct generation *g, struct engine *engine) {
     char bytes[FORCED_BYTES];
     struct tokens tokens = {0};
     struct error error = {0};
-    size_t len = g->matcher ? matcher_forced(g->matcher, bytes, sizeof bytes) : 0;
-    if (len && tokenize(engine->vocab, &tokens, bytes, len, TOKENIZE_CONTINUE, &error))
-        append(g, tokens.ids, settle(g, engine, &tokens));
+    size_t len = g->matcher ? matcher_forced(g->matcher, bytes, sizeof bytes) : 0, before = g->tokens.len;
+    if (len && tokenize(engine->vocab, &tokens, bytes, len, TOKENIZE_CONTINUE, &error)) {
+        size_t n = settle(g, engine, &tokens);
+        append(g, tokens.ids, n);
+        if (n < tokens.len && g->tokens.len == before + n && !g->done) g->held = tokens.ids[n];
+    }
     tokens_free(&tokens);
 }
 
@@ -319,6 +336,7 @@ static void consume(struct generation *g, uint32_t token) {
         matcher_free(before);
     }
     put(g, token, false);
+    g->result.forced_tokens += token == g->held; /* the model was asked for its length only */
 }
 
 void generation_step(struct generation *g, struct engine *engine, float *logits) {
@@ -330,6 +348,7 @@ void generation_step(struct generation *g, struct engine *engine, float *logits)
         return;
     }
     consume(g, token);
+    g->held = TOKEN_NONE;
     check_end(g);
     if (!g->done) leave_loop(g);
     check_end(g);
@@ -347,6 +366,7 @@ bool generation_start(struct generation *g, struct engine *engine, struct error 
     if (!g->sampler) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for sampling");
     if (g->grammar) g->matcher = matcher_new(g->grammar, g->engine->trie, error);
     if (g->grammar && !g->matcher) return false;
+    g->held = TOKEN_NONE;
     force(g, engine);
     check_end(g);
     if (g->done) generation_stream(g, true); /* the grammar left nothing to compute */

@@ -109,7 +109,7 @@ static unsigned thread_count(const struct engine_settings *settings) {
 static bool open_runtime(struct engine *engine, const struct engine_settings *settings, struct error *error) {
     engine->max_active = settings->max_active ? settings->max_active : DEFAULT_ACTIVE;
     engine->batch_rows = settings->batch_rows ? settings->batch_rows : DEFAULT_ROWS;
-    if (engine->batch_rows < engine->max_active) engine->batch_rows = engine->max_active;
+    if (engine->batch_rows < 2 * engine->max_active) engine->batch_rows = 2 * engine->max_active;
     set_context(engine, settings);
     engine->rows = calloc(engine->batch_rows, sizeof *engine->rows);
     engine->prefix = prefix_new(&engine->kv, engine->model->fingerprint);

@@ -45,8 +45,8 @@ struct engine {
     struct forward *forward;
     struct generation_list queue, active;
     uint64_t reserved_blocks; /* what the active generations may come to need */
-    float *logits;            /* [max_active][n_vocab] while busy */
-    uint32_t *chosen;         /* [max_active][n_vocab / CHOSEN_SHARE] beside them */
+    float *logits;            /* [2 * max_active][n_vocab] while busy */
+    uint32_t *chosen;         /* [2 * max_active][n_vocab / CHOSEN_SHARE] beside them */
     uint64_t *mask;           /* [(n_vocab + 63) / 64] */
     struct row *rows;         /* [batch_rows] */
     struct counters counters;

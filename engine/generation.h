@@ -46,6 +46,10 @@ struct generation {
     float *logits;        /* this step's, or NULL */
     const uint32_t *chosen; /* if n_chosen: the only tokens that have logits in this step, ascending */
     uint32_t n_chosen;
+    uint32_t held;        /* what the grammar determines next, if no longer token covers it; TOKEN_NONE */
+    float *held_logits;   /* computed on the chance that `held` is chosen, or NULL */
+    const uint32_t *held_chosen;
+    uint32_t n_held_chosen;
     uint64_t blocks;      /* reserved */
     uint64_t weight;      /* of its prefill in this pass; 0: all its rows go */
     bool started, prefilled, done;
@@ -70,6 +74,8 @@ bool generation_start(struct generation *g, struct engine *engine, struct error 
 /* The tokens that the grammar leaves for the next step, if they are few: fills ids (room for `most`)
  * and returns how many; 0: any token may have to be looked at. */
 uint32_t generation_narrow(struct generation *g, struct engine *engine, uint32_t *ids, uint32_t most);
+/* The same for the step after, if that takes the held token. */
+uint32_t generation_narrow_held(struct generation *g, struct engine *engine, uint32_t *ids, uint32_t most);
 /* Takes logits of the last position: draws, consumes, appends forced tokens; may end the generation
  * (then generation_finish was called). */
 void generation_step(struct generation *g, struct engine *engine, float *logits);

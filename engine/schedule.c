@@ -160,24 +160,34 @@ static struct kv_block *take_block(void *user) {
     return prefix_take(user);
 }
 
-/* The i-th of a pass. */
+/* The i-th of a pass: those of the last row that is waiting. */
 static void want_logits(struct engine *engine, struct generation *g, struct row *row, uint32_t i) {
     uint32_t n_vocab = engine->info.n_vocab, most = n_vocab / CHOSEN_SHARE;
     uint32_t *chosen = engine->chosen + (size_t)i * most;
-    g->n_chosen = generation_narrow(g, engine, chosen, most);
-    g->chosen = chosen;
-    g->logits = engine->logits + (size_t)i * n_vocab;
-    row->logits = g->logits;
-    row->chosen = chosen;
-    row->n_chosen = g->n_chosen;
+    g->n_chosen = row->n_chosen = generation_narrow(g, engine, chosen, most);
+    g->chosen = row->chosen = chosen;
+    g->logits = row->logits = engine->logits + (size_t)i * n_vocab;
 }
 
-/* Adds up to `limit` rows of g to the batch; returns how many. */
+/* The i-th of a pass: those after the token that is held. */
+static void want_held_logits(struct engine *engine, struct generation *g, struct row *row, uint32_t i) {
+    uint32_t n_vocab = engine->info.n_vocab, most = n_vocab / CHOSEN_SHARE;
+    uint32_t *chosen = engine->chosen + (size_t)i * most;
+    g->n_held_chosen = row->n_chosen = generation_narrow_held(g, engine, chosen, most);
+    g->held_chosen = row->chosen = chosen;
+    g->held_logits = row->logits = engine->logits + (size_t)i * n_vocab;
+}
+
+/* Adds up to `limit` rows of g to the batch; returns how many. A held token goes along with the last
+ * row: when it is chosen, the next logits are there already. */
 static uint32_t add_rows(struct engine *engine, struct generation *g, uint32_t at, uint32_t limit,
                          uint32_t *n_logits) {
-    uint32_t n = pending(g) < limit ? pending(g) : limit, from = g->sequence.n_tokens;
+    uint32_t waiting = pending(g), held = g->held != TOKEN_NONE, from = g->sequence.n_tokens;
+    bool all = waiting + held <= limit;
+    uint32_t n = all ? waiting : limit < waiting ? limit : waiting - 1;
+    g->logits = g->held_logits = NULL;
     if (!n) return 0;
-    if (!sequence_reserve(&g->sequence, from + n, take_block, engine->prefix)) {
+    if (!sequence_reserve(&g->sequence, from + n + held, take_block, engine->prefix)) {
         struct error error = {0};
         error_set(&error, ERROR_OUT_OF_MEMORY, "no memory left for the KV cache");
         generation_fail(g, &error);
@@ -186,9 +196,12 @@ static uint32_t add_rows(struct engine *engine, struct generation *g, uint32_t a
     for (uint32_t i = 0; i < n; i++)
         engine->rows[at + i] = (struct row){
             .sequence = &g->sequence, .position = from + i, .token = g->tokens.ids[from + i]};
-    g->logits = NULL;
-    if (n == pending(g)) want_logits(engine, g, &engine->rows[at + n - 1], (*n_logits)++);
-    return n;
+    if (!all) return n;
+    want_logits(engine, g, &engine->rows[at + n - 1], (*n_logits)++);
+    if (!held) return n;
+    engine->rows[at + n] = (struct row){.sequence = &g->sequence, .position = from + n, .token = g->held};
+    want_held_logits(engine, g, &engine->rows[at + n], (*n_logits)++);
+    return n + 1;
 }
 
 static bool has_long_prefill(const struct generation *g) {
@@ -241,9 +254,18 @@ static void note_prefilled(struct engine *engine, struct generation *g, int64_t 
 }
 
 static void use_logits(struct engine *engine, struct generation *g, int64_t now) {
+    uint32_t held = g->held, at = g->sequence.n_tokens -= g->held_logits != NULL;
     if (!g->prefilled) note_prefilled(engine, g, now);
     else g->result.steps++;
+    g->result.drafted_tokens += g->held_logits != NULL;
     generation_step(g, engine, g->logits);
+    if (g->held_logits && g->tokens.len > at && g->tokens.ids[at] == held) {
+        g->sequence.n_tokens++;
+        g->result.accepted_tokens++;
+        g->chosen = g->held_chosen;
+        g->n_chosen = g->n_held_chosen;
+        if (!g->done && !pending(g)) generation_step(g, engine, g->held_logits);
+    }
     count(&engine->counters.steps, 1);
     atomic_store_explicit(&engine->counters.last_token_ns, now, memory_order_relaxed);
 }
@@ -273,7 +295,7 @@ static void tell_all(struct engine *engine, int64_t now) {
 
 static bool logits_ready(struct engine *engine) {
     if (engine->logits) return true;
-    size_t n = (size_t)engine->max_active * engine->info.n_vocab;
+    size_t n = 2 * (size_t)engine->max_active * engine->info.n_vocab;
     if (!engine->chosen) engine->chosen = calloc(n / CHOSEN_SHARE + 1, sizeof *engine->chosen);
     if (!engine->chosen) return false;
     return posix_memalign((void **)&engine->logits, 64, n * sizeof *engine->logits) == 0 ||
