@@ -27,6 +27,9 @@ static uint8_t type_of(const struct json *value) {
     }
 }
 
+/* Compared in all, before the schema is too large: two long lists against each other. */
+enum { MAX_COMPARED = 1 << 22 };
+
 static bool in_list(const struct json *list, const struct json *value) {
     for (uint32_t i = 0; i < list->len; i++)
         if (list->items[i] == value || json_same(list->items[i], value)) return true;
@@ -288,6 +291,9 @@ static enum schema_verdict allows(struct schema *schema, uint32_t part, const st
     if (depth > 200) return schema_fail(schema, RULES_TOO_LARGE), VERDICT_UNKNOWN;
     if (!(schema->parts[part].types & type)) return VERDICT_NO;
     if (schema->parts[part].present == 0) return VERDICT_YES;
+    const struct json *list = schema_get(schema, part, KW_ENUM);
+    if (list && (schema->compared += list->len) > MAX_COMPARED)
+        return schema_fail(schema, RULES_TOO_LARGE), VERDICT_UNKNOWN;
     if (!listed(schema, part, value, depth ? NULL : schema->source)) return VERDICT_NO;
     enum schema_verdict verdict = refuse_others(schema, part, type);
     if (verdict != VERDICT_YES) return verdict;

@@ -94,6 +94,7 @@ struct schema {
     uint32_t work;             /* bundles made, against explosion */
     uint32_t work_limit;       /* for the node being compiled */
     uint64_t pattern_steps;    /* left for building automata */
+    uint64_t compared;         /* values of enums, one with another */
     bool uncertain;            /* values were judged by schema_allows as far as it can */
     const struct json *source; /* the enum whose values are being held against the parts */
     struct buf text;           /* scratch */

@@ -54,6 +54,7 @@ def strings():
     yield "large enum", {"enum": [f"value number {i} of many" for i in range(5000)]}
     yield "long enum", {"enum": ["x" * 4000 + str(i) for i in range(40)]}
     yield "enum minus enum", {"enum": [str(i) for i in range(5000)], "not": {"enum": [str(2 * i) for i in range(2500)]}}
+    yield "enum in enum", {"allOf": [{"enum": list(range(n, n + 20_000))} for n in (0, 1)]}
     yield "deep enum", {"enum": [nested(60, i, lambda v, _: [v]) for i in range(500)]}
     yield "long description", {"type": "integer", "description": "blah " * 200_000}
     yield "descriptions", obj({f"p{i}": {"type": "string", "description": "x" * 400} for i in range(500)})
