@@ -292,7 +292,7 @@ static enum schema_verdict allows(struct schema *schema, uint32_t part, const st
     if (!(schema->parts[part].types & type)) return VERDICT_NO;
     if (schema->parts[part].present == 0) return VERDICT_YES;
     const struct json *list = schema_get(schema, part, KW_ENUM);
-    if (list && (schema->compared += list->len) > MAX_COMPARED)
+    if (list && (depth || list != schema->source) && (schema->compared += list->len) > MAX_COMPARED)
         return schema_fail(schema, RULES_TOO_LARGE), VERDICT_UNKNOWN;
     if (!listed(schema, part, value, depth ? NULL : schema->source)) return VERDICT_NO;
     enum schema_verdict verdict = refuse_others(schema, part, type);
