@@ -428,6 +428,24 @@ static bool set_step(struct builder *b, const struct json *step) {
     return true;
 }
 
+/* Where an integer may end and no fraction may follow, .0 may. */
+static void add_fraction(struct builder *b) {
+    uint32_t n = b->n;
+    if (n + 2 >= DIGITS_DEAD ||
+        !vector_reserve((void **)&b->states, &b->cap, n + 2, sizeof *b->states)) {
+        b->failed = true;
+        return;
+    }
+    memset(&b->states[n], 0xFF, 2 * sizeof *b->states); /* DIGITS_DEAD */
+    b->states[n].next[0] = (uint16_t)(n + 1);
+    b->states[n].distance = 1;
+    b->states[n + 1].distance = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (b->states[i].distance == 0 && b->states[i].next[POINT] == DIGITS_DEAD)
+            b->states[i].next[POINT] = (uint16_t)n;
+    b->n += 2;
+}
+
 /* ---- automata by facets ---- */
 
 static enum digits_result append(struct digits *digits, const struct builder *b,
@@ -459,6 +477,7 @@ static enum digits_result build(struct digits *digits, const struct digits_facet
     if (b->failed && b->n >= MAX_STATES) result = DIGITS_STEP;
     if (!b->failed) {
         measure(b);
+        if (facets->fraction && b->integer) add_fraction(b);
         result = b->states[0].distance == DIGITS_DEAD ? DIGITS_EMPTY : append(digits, b, automaton);
     }
     free(b->table);
@@ -476,8 +495,8 @@ static bool same_spelling(const struct digits *digits, uint32_t text, uint32_t l
 
 static bool same_facets(const struct digits *digits, const struct digits_memo *memo,
                         const struct digits_facets *facets) {
-    return memo->integer == facets->integer && memo->low_strict == facets->low_strict &&
-           memo->high_strict == facets->high_strict &&
+    return memo->integer == facets->integer && memo->fraction == facets->fraction &&
+           memo->low_strict == facets->low_strict && memo->high_strict == facets->high_strict &&
            same_spelling(digits, memo->low, memo->low_len, facets->low) &&
            same_spelling(digits, memo->high, memo->high_len, facets->high) &&
            same_spelling(digits, memo->step, memo->step_len, facets->step);
@@ -501,6 +520,7 @@ static bool remember(struct digits *digits, const struct digits_facets *facets,
                         digits->n_text + low_len + high_len + step_len, 1))
         return false;
     struct digits_memo memo = {.integer = facets->integer,
+                               .fraction = facets->fraction,
                                .low_strict = facets->low_strict,
                                .high_strict = facets->high_strict,
                                .low_len = low_len,

@@ -25,13 +25,14 @@ struct digits_state {
 
 struct digits_facets {
     bool integer;
+    bool fraction; /* an integer may also be written with .0 */
     bool low_strict, high_strict;
     const struct json *low, *high; /* numbers, or NULL */
     const struct json *step;       /* the number is a multiple of this one; or NULL */
 };
 
 struct digits_memo {
-    bool integer, low_strict, high_strict;
+    bool integer, fraction, low_strict, high_strict;
     uint32_t low, low_len, high, high_len, step, step_len; /* spellings in `text` */
     uint32_t automaton;
 };

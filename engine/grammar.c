@@ -74,7 +74,7 @@ static bool measure(struct grammar *grammar, struct error *error) {
 
 static struct schema_options options_of(const struct grammar_limits *limits, bool closed) {
     return (struct schema_options){.closed = closed,
-                                   .ordered = closed,
+                                   .canonical = closed,
                                    .depth = limits && limits->depth ? limits->depth : ENGINE_SCHEMA_DEPTH,
                                    .place = ""};
 }

@@ -139,12 +139,13 @@ static uint32_t root_node(struct schema *schema) {
     return schema_node(schema, terms, n);
 }
 
-static bool names_old_draft(const struct json *root) {
-    static const char *const old[] = {"draft-03", "draft-04", "draft-06", "draft-07"};
+/* Does $schema name one of the first n drafts? */
+static bool names_draft(const struct json *root, size_t n) {
+    static const char *const drafts[] = {"draft-03", "draft-04", "draft-06", "draft-07"};
     const struct json *dialect = json_get(root, "$schema");
     if (!dialect || dialect->type != JSON_STRING) return false;
-    for (size_t i = 0; i < sizeof old / sizeof *old; i++)
-        if (memmem(dialect->text, dialect->len, old[i], strlen(old[i]))) return true;
+    for (size_t i = 0; i < n; i++)
+        if (memmem(dialect->text, dialect->len, drafts[i], strlen(drafts[i]))) return true;
     return false;
 }
 
@@ -158,7 +159,8 @@ static bool parse(struct schema *schema, const char *text, size_t len) {
                         "the schema is not JSON: %s", error.message);
     schema->root = json_root(schema->doc);
     schema->source_text = text;
-    schema->old = names_old_draft(schema->root);
+    schema->old = names_draft(schema->root, 4);
+    schema->fractions = !schema->options.canonical && !names_draft(schema->root, 2);
     return schema_check(schema, schema->root);
 }
 

@@ -32,7 +32,8 @@ struct schema_overlaps {
 struct schema_options {
     struct schema_overlaps *overlaps; /* found so far and to be extended; may be NULL */
     bool closed;          /* objects without additionalProperties have no further members */
-    bool ordered;         /* members come in schema order; else declared ones in any */
+    bool canonical;       /* members come in schema order, integers without a fraction; else declared
+                             members in any order, integers also as 1.0 */
     bool object;          /* the value must be an object */
     unsigned depth;       /* of nested subschemas */
     const char *place;    /* prefix of error paths, e.g. "tools[3].parameters"; may be "" */

@@ -112,6 +112,59 @@ static const struct json *find_values(const struct schema *schema, const struct 
     return best;
 }
 
+/* The end of a number in JSON text; *whole: where its fraction begins if that is .0 or none and no
+ * exponent follows, else NULL. */
+static const char *skip_number(const char *at, const char *end, const char **whole) {
+    const char *begin = at, *point;
+    while (at < end && ((*at >= '0' && *at <= '9') || *at == '-')) at++;
+    point = *whole = at;
+    if (at < end && *at == '.')
+        for (at++; at < end && *at >= '0' && *at <= '9'; at++)
+            if (*at != '0') *whole = NULL;
+    if (at < end && (*at == 'e' || *at == 'E')) {
+        *whole = NULL;
+        while (at < end && strchr("eE+-0123456789", *at)) at++;
+    }
+    return point > begin ? at : begin + 1;
+}
+
+/* The same JSON text with its integers written as `fraction` says: with .0 or without. */
+static void rewrite_integers(struct buf *out, const char *text, size_t len, bool fraction) {
+    bool quoted = false;
+    for (const char *at = text, *end = text + len; at < end;) {
+        const char *begin = at, *whole = NULL;
+        bool number = !quoted && (*at == '-' || (*at >= '0' && *at <= '9'));
+        if (*at == '"') quoted = !quoted;
+        if (number)
+            at = skip_number(at, end, &whole);
+        else
+            at += quoted && *at == '\\' && at + 1 < end ? 2 : 1;
+        buf_add(out, begin, (size_t)((number && whole ? whole : at) - begin));
+        if (number && whole && fraction) buf_add_str(out, ".0");
+    }
+}
+
+/* The value as the schema spells it, and with its integers as 1 and as 1.0. Where items must not
+ * repeat, words are counted: then one of each. */
+static bool add_spellings(struct schema *schema, struct alternatives *out,
+                          const struct json *value) {
+    struct buf *text = &schema->text, other = {0};
+    text->len = 0;
+    json_write(text, value, schema->rules->spaced);
+    if (text->failed) return schema_fail(schema, RULES_MEMORY);
+    bool done = schema_add_word(schema, out, text->bytes, text->len);
+    bool several = !schema->options.canonical && !schema->unique && value->type >= JSON_NUMBER &&
+                   value->type != JSON_STRING;
+    for (int fraction = 0; done && several && fraction <= (int)schema->fractions; fraction++) {
+        other.len = 0;
+        rewrite_integers(&other, text->bytes, text->len, fraction);
+        done = other.failed ? schema_fail(schema, RULES_MEMORY)
+                            : schema_add_word(schema, out, other.bytes, other.len);
+    }
+    buf_free(&other);
+    return done;
+}
+
 static bool add_value(struct schema *schema, const struct bundle *bundle, const struct json *value,
                       struct alternatives *out) {
     for (uint32_t i = 0; i < bundle->n; i++) {
@@ -122,10 +175,7 @@ static bool add_value(struct schema *schema, const struct bundle *bundle, const 
         if (verdict == VERDICT_UNKNOWN) return false;
         if (verdict == VERDICT_NO) return true;
     }
-    schema->text.len = 0;
-    json_write(&schema->text, value, schema->rules->spaced);
-    if (schema->text.failed) return schema_fail(schema, RULES_MEMORY);
-    return schema_add_word(schema, out, schema->text.bytes, schema->text.len);
+    return add_spellings(schema, out, value);
 }
 
 static bool add_values(struct schema *schema, const struct bundle *bundle,
@@ -201,8 +251,8 @@ static bool refuse_step(struct schema *schema, const struct bundle *bundle, cons
     return schema_fail(schema, RULES_TOO_LARGE);
 }
 
-/* Of several steps one that is a multiple of others stands for them; what is not covered so is left to
- * guards, which only parts of the document can have. */
+/* Of several steps one that is a multiple of others stands for them; what is not covered so is left
+ * to guards, which only parts of the document can have. */
 static bool read_step(struct schema *schema, const struct bundle *bundle,
                       struct digits_facets *facets) {
     for (uint32_t i = 0; i < bundle->n; i++) {
@@ -234,7 +284,8 @@ bool schema_more_steps(const struct schema *schema, const struct bundle *bundle,
 static bool add_number(struct schema *schema, const struct bundle *bundle,
                        struct alternatives *out) {
     struct cell cell = {.kind = CELL_NUMBER};
-    struct digits_facets facets = {.integer = !(bundle->types & TYPE_NUMBER)};
+    struct digits_facets facets = {.integer = !(bundle->types & TYPE_NUMBER),
+                                   .fraction = schema->fractions};
     read_limits(schema, bundle, &facets);
     if (!read_step(schema, bundle, &facets)) return false;
     switch (digits_find(&schema->rules->digits, &facets, &cell.number.automaton)) {
@@ -284,13 +335,11 @@ bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alt
     if (bundle->types & (TYPE_INTEGER | TYPE_NUMBER) && !add_number(schema, bundle, out))
         return false;
     if (bundle->types & TYPE_STRING && !add_string(schema, bundle, out)) return false;
-    if (bundle->types & TYPE_ARRAY &&
-        !(schema_array(schema, bundle, &cell) &&
-          add_guarded(schema, bundle, TYPE_ARRAY, out, &cell)))
+    if (bundle->types & TYPE_ARRAY && !(schema_array(schema, bundle, &cell) &&
+                                        add_guarded(schema, bundle, TYPE_ARRAY, out, &cell)))
         return false;
-    if (bundle->types & TYPE_OBJECT &&
-        !(schema_object(schema, bundle, &cell) &&
-          add_guarded(schema, bundle, TYPE_OBJECT, out, &cell)))
+    if (bundle->types & TYPE_OBJECT && !(schema_object(schema, bundle, &cell) &&
+                                         add_guarded(schema, bundle, TYPE_OBJECT, out, &cell)))
         return false;
     return true;
 }

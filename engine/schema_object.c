@@ -323,7 +323,7 @@ static bool fill_object(struct schema *schema, const struct bundle *bundle, stru
                         struct cell_object *object) {
     uint64_t closed = closed_groups(schema, bundle);
     uint32_t n = 0;
-    object->ordered = schema->options.ordered || is_record(schema, bundle, names);
+    object->ordered = schema->options.canonical || is_record(schema, bundle, names);
     object->min = schema_max_of(schema, bundle, KW_MIN_PROPERTIES);
     object->max = schema_min_of(schema, bundle, KW_MAX_PROPERTIES);
     for (uint32_t i = 0; i < names->n; i++) {

@@ -187,6 +187,7 @@ static bool read_members(struct schema *schema, struct schema_part *part) {
         if (keyword >= KW_NOT_PATTERN && json->raw) continue; /* no keyword of a document */
         schema->members[schema->n_members++] = (struct schema_member){keyword, json->items[i]};
         part->present |= 1ull << keyword;
+        schema->unique |= keyword == KW_UNIQUE_ITEMS;
     }
     part->n = schema->n_members - part->first;
     return true;

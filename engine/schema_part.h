@@ -77,6 +77,8 @@ struct schema {
     const char *source_text;   /* the document's text; NULL if there is none */
     struct schema_resource *resources; /* the document's comes first */
     uint32_t n_resources, cap_resources;
+    bool unique;               /* some subschema has uniqueItems */
+    bool fractions;            /* integers may be written as 1.0 */
     uint32_t resource;         /* the one being checked */
     bool old;                  /* draft 7 or before: $ref hides its siblings */
     uint32_t root_node;
