@@ -81,6 +81,10 @@ static bool read_calls(struct generation *g, struct text text, struct error *err
 
 static bool check_format(struct generation *g, struct text text, struct error *error) {
     struct error inner = {0};
+    if (g->result.finish == FINISH_INVALID) { /* guards left no way to complete it */
+        g->result.content = (struct text){0};
+        return true;
+    }
     if (g->result.finish == FINISH_LENGTH && !(g->matcher && matcher_may_end(g->matcher))) return true; /* cut short */
     struct json_doc *doc = json_parse(text.bytes, text.len, MAX_DEPTH, &inner);
     if (!doc) return error_set(error, ERROR_OUTPUT_INVALID, "the answer is not JSON: %s", inner.message);

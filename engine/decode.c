@@ -49,15 +49,18 @@ static bool put(struct generation *g, uint32_t token, bool forced) {
     if (!tokens_add(&g->tokens, token) || !output_add(&g->output, bytes, len) ||
         !sampler_note(g->sampler, token) || !note_logprobs(g, token, forced))
         return out_of_memory(g);
-    g->result.forced_tokens += forced;
+    g->result.forced_tokens += forced || token == g->held; /* the model was asked for its length only */
     return true;
 }
 
 void generation_stream(struct generation *g, bool finished) {
     if (!g->spec->stream || !g->events.chunk) return;
-    struct text text = output_take(&g->output, finished);
-    size_t n = generation_length(g) - g->chunk_first;
+    size_t n_tokens = g->tokens.len, n_text = SIZE_MAX;
+    if (!finished) trail_settled(g, &n_tokens, &n_text);
+    struct text text = output_take(&g->output, finished, n_text);
+    size_t n = n_tokens - g->n_prompt - g->chunk_first;
     if (!text.len && !(finished && n)) return;
+    if (n_tokens < g->n_prompt + g->chunk_first) n = 0;
     struct generation_chunk chunk = {
         .seq = g->chunk_seq++, .text = text, .tokens = g->tokens.ids + g->n_prompt + g->chunk_first, .n_tokens = n,
         .logprobs = g->logprobs.n ? g->logprobs.of + g->chunk_first : NULL};
@@ -79,20 +82,40 @@ static size_t closing_tokens(const struct generation *g, struct matcher *matcher
     return ok ? tokens->len : SIZE_MAX;
 }
 
-/* Can the match still be completed within `left` more tokens? */
-static bool fits(const struct generation *g, struct matcher *matcher, size_t left) {
-    if (matcher_shortest(matcher) <= left) return true; /* a token is at least a byte */
+enum fit { FIT_NO, FIT_YES, FIT_UNKNOWN };
+
+/* The same where guards have a say: only a completion that was found is one. Looking for it is put off
+ * for a while after finding none. */
+static enum fit fits_guarded(struct generation *g, size_t left) {
+    struct trail *trail = &g->trail;
     struct tokens tokens = {0};
-    bool ok = closing_tokens(g, matcher, &tokens) <= left;
+    if (matcher_may_end(g->matcher)) return FIT_YES;
+    if (trail->wait && trail->wait--) return FIT_UNKNOWN;
+    size_t n = closing_tokens(g, g->matcher, &tokens);
     tokens_free(&tokens);
-    return ok;
+    if (n != SIZE_MAX) return n <= left ? FIT_YES : FIT_NO;
+    trail->next_wait = trail->next_wait < TRAIL_WAIT ? 2 * trail->next_wait + 1 : TRAIL_WAIT;
+    trail->wait = trail->next_wait;
+    return FIT_UNKNOWN;
 }
 
-/* The budget ends here: appends the shortest completion, which fits as every step has made sure. */
+/* Can the match still be completed within `left` more tokens? */
+static enum fit fits(struct generation *g, size_t left) {
+    if (matcher_may_fail(g->matcher)) return fits_guarded(g, left);
+    if (matcher_shortest(g->matcher) <= left) return FIT_YES; /* a token is at least a byte */
+    struct tokens tokens = {0};
+    bool ok = closing_tokens(g, g->matcher, &tokens) <= left;
+    tokens_free(&tokens);
+    return ok ? FIT_YES : FIT_NO;
+}
+
+/* The answer ends here: appends the shortest completion, which fits as every step has made sure. With
+ * guards it does from the last point from which one is known, if there is one. */
 static void close_now(struct generation *g) {
     struct tokens tokens = {0};
+    if (matcher_may_fail(g->matcher)) trail_to_safe(g);
     size_t n = closing_tokens(g, g->matcher, &tokens);
-    if (n == SIZE_MAX) n = 0;
+    if (n == SIZE_MAX || n > g->max_tokens - generation_length(g)) n = 0;
     for (size_t i = 0; i < n; i++) {
         uint32_t len;
         const char *bytes = vocab_bytes(g->engine->vocab, tokens.ids[i], &len);
@@ -128,6 +151,7 @@ uint32_t generation_narrow(struct generation *g, struct engine *engine, uint32_t
     if (!g->matcher || matcher_is_free(g->matcher)) return 0;
     if (matcher_mask(g->matcher, engine->mask) + engine->n_end_tokens > most) return 0;
     if (matcher_may_end(g->matcher)) add_end_tokens(g, engine->mask);
+    trail_clear(g, engine->mask);
     for (uint32_t word = 0; word < n_words; word++)
         for (uint64_t rest = engine->mask[word]; rest; rest &= rest - 1)
             ids[n++] = word * 64 + (uint32_t)__builtin_ctzll(rest);
@@ -168,12 +192,14 @@ static uint32_t choose(struct generation *g, struct engine *engine, float *logit
     if (g->n_chosen) return choose_among(g, engine, logits);
     if (sampler_is_argmax(g->sampler)) {
         uint32_t best = (uint32_t)engine->kernels->argmax(logits, n_vocab);
-        if (token_allowed(g, best)) return best;
+        if (token_allowed(g, best) && !trail_was_taken(g, best)) return best;
     }
     if (!g->matcher) return sampler_draw(g->sampler, engine->kernels, logits, engine->free_mask, generation_length(g));
     uint32_t count = matcher_mask(g->matcher, engine->mask);
-    if (matcher_may_end(g->matcher)) add_end_tokens(g, engine->mask);
-    else if (!count) return TOKEN_NONE;
+    bool end = matcher_may_end(g->matcher);
+    if (end) add_end_tokens(g, engine->mask);
+    count -= trail_clear(g, engine->mask);
+    if (!end && !count) return TOKEN_NONE;
     return sampler_draw(g->sampler, engine->kernels, logits, engine->mask, generation_length(g));
 }
 
@@ -215,26 +241,38 @@ static size_t settle(struct generation *g, struct engine *engine, const struct t
     return tokens->len - hold;
 }
 
+/* Notes from where the answer can be completed, where that is not sure everywhere. */
+static bool note_fit(struct generation *g, enum fit fit) {
+    if (!matcher_may_fail(g->matcher)) return true;
+    if (fit == FIT_YES) return trail_note_safe(g) || out_of_memory(g);
+    trail_note_unsafe(g);
+    return true;
+}
+
+/* Consumes a token as long as the budget holds; else a shorter way to the end exists, which is taken.
+ * False if the token was not put out. */
+static bool consume(struct generation *g, uint32_t token, bool forced) {
+    struct error error = {0};
+    uint32_t len, left = g->max_tokens - generation_length(g);
+    const char *bytes = vocab_bytes(g->engine->vocab, token, &len);
+    struct matcher *before = left ? matcher_copy(g->matcher, &error) : NULL;
+    if (!before) return left && out_of_memory(g);
+    bool accepted = matcher_accept(g->matcher, bytes, len);
+    enum fit fit = accepted ? fits(g, left - 1) : FIT_NO;
+    if (fit == FIT_NO) {
+        matcher_free(g->matcher);
+        g->matcher = before;
+        if (accepted || !forced) close_now(g);
+        return false;
+    }
+    matcher_free(before);
+    return put(g, token, forced) && note_fit(g, fit);
+}
+
 /* Appends tokens that the matcher must accept, as long as the budget holds. */
 static void append(struct generation *g, const uint32_t *ids, size_t n) {
-    struct error error = {0};
-    for (size_t i = 0; i < n && !g->done; i++) {
-        uint32_t len, left = g->max_tokens - generation_length(g);
-        const char *bytes = vocab_bytes(g->engine->vocab, ids[i], &len);
-        struct matcher *before = left ? matcher_copy(g->matcher, &error) : NULL;
-        if (!before || !matcher_accept(g->matcher, bytes, len)) {
-            matcher_free(before);
-            return;
-        }
-        if (!fits(g, g->matcher, left - 1)) { /* a shorter way to the end exists than token by token */
-            matcher_free(g->matcher);
-            g->matcher = before;
-            close_now(g);
-            return;
-        }
-        matcher_free(before);
-        put(g, ids[i], true);
-    }
+    for (size_t i = 0; i < n && !g->done; i++)
+        if (!consume(g, ids[i], true)) return;
 }
 
 /* Appends what the grammar alone determines; a last token that must wait is noted as held. */
@@ -309,45 +347,43 @@ static void leave_loop(struct generation *g) {
 static void check_end(struct generation *g) {
     if (g->done) return;
     if (g->output.stopped || (g->matcher && matcher_must_end(g->matcher))) generation_finish(g, FINISH_STOP);
-    else if (generation_length(g) >= g->max_tokens) generation_finish(g, FINISH_LENGTH);
+    else if (generation_length(g) < g->max_tokens) return;
+    else if (g->matcher && matcher_may_fail(g->matcher)) close_now(g);
+    else generation_finish(g, FINISH_LENGTH);
 }
 
-/* Consumes a token that was chosen; the matcher's earlier state is at hand if it does not fit. */
-static void consume(struct generation *g, uint32_t token) {
+/* No token is left to choose: back to another choice, or to where the answer can be ended. */
+static void turn_back(struct generation *g, struct engine *engine) {
     struct error error = {0};
-    uint32_t len, left = g->max_tokens - generation_length(g);
-    const char *bytes = vocab_bytes(g->engine->vocab, token, &len);
-    if (vocab_is_end(g->engine->vocab, token)) {
-        generation_finish(g, FINISH_STOP);
+    if (!g->matcher || !matcher_may_fail(g->matcher)) {
+        error_set(&error, ERROR_OUTPUT_INVALID, "the grammar left no token to choose");
+        generation_fail(g, &error);
+    } else if (trail_back(g, engine)) {
+        g->held = TOKEN_NONE;
         return;
+    } else if (g->trail.safe.matcher) {
+        close_now(g);
+    } else {
+        generation_finish(g, FINISH_INVALID);
     }
-    if (g->matcher) {
-        struct matcher *before = matcher_copy(g->matcher, &error);
-        if (!before) {
-            out_of_memory(g);
-            return;
-        }
-        if (!matcher_accept(g->matcher, bytes, len) || !fits(g, g->matcher, left - 1)) {
-            matcher_free(g->matcher);
-            g->matcher = before;
-            close_now(g);
-            return;
-        }
-        matcher_free(before);
-    }
-    put(g, token, false);
-    g->result.forced_tokens += token == g->held; /* the model was asked for its length only */
+    generation_stream(g, true);
+}
+
+/* A token was chosen. */
+static void take(struct generation *g, uint32_t token) {
+    if (vocab_is_end(g->engine->vocab, token)) generation_finish(g, FINISH_STOP);
+    else if (!g->matcher) put(g, token, false);
+    else if (matcher_may_fail(g->matcher) && !trail_add(g, token)) out_of_memory(g);
+    else consume(g, token, false);
 }
 
 void generation_step(struct generation *g, struct engine *engine, float *logits) {
     uint32_t token = choose(g, engine, logits);
     if (token == TOKEN_NONE) {
-        struct error error = {0};
-        error_set(&error, ERROR_OUTPUT_INVALID, "the grammar left no token to choose");
-        generation_fail(g, &error);
+        turn_back(g, engine);
         return;
     }
-    consume(g, token);
+    take(g, token);
     g->held = TOKEN_NONE;
     check_end(g);
     if (!g->done) leave_loop(g);
@@ -367,6 +403,7 @@ bool generation_start(struct generation *g, struct engine *engine, struct error 
     if (g->grammar) g->matcher = matcher_new(g->grammar, g->engine->trie, error);
     if (g->grammar && !g->matcher) return false;
     g->held = TOKEN_NONE;
+    if (g->matcher && matcher_may_fail(g->matcher)) note_fit(g, fits(g, g->max_tokens));
     force(g, engine);
     check_end(g);
     if (g->done) generation_stream(g, true); /* the grammar left nothing to compute */

@@ -267,7 +267,7 @@ static bool shortest_tokens(const struct generation *g, size_t *n, struct error 
     if (ok) {
         size_t len = matcher_closing(matcher, closing, CAP);
         ok = tokenize(g->engine->vocab, &tokens, closing, len, TOKENIZE_CONTINUE, error);
-        *n = len ? tokens.len : SIZE_MAX;
+        *n = len ? tokens.len : matcher_may_fail(matcher) ? 0 : SIZE_MAX; /* guards: it may be found */
     }
     tokens_free(&tokens);
     free(closing);
@@ -342,6 +342,7 @@ void generation_free(struct generation *g) {
     free(g->checks);
     free(g->warnings.of);
     matcher_free(g->matcher);
+    trail_free(&g->trail);
     grammar_unref(g->grammar);
     sampler_free(g->sampler);
     output_free(&g->output);

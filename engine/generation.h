@@ -10,6 +10,7 @@
 #include "engine/matcher.h"
 #include "engine/output.h"
 #include "engine/sampler.h"
+#include "engine/trail.h"
 #include "engine/validate.h"
 #include "engine/widen.h"
 
@@ -41,6 +42,7 @@ struct generation {
     atomic_int cancel; /* enum cancel_reason */
     struct sequence sequence;
     struct matcher *matcher;
+    struct trail trail;   /* where the grammar has guards */
     struct sampler *sampler;
     struct output output;
     float *logits;        /* this step's, or NULL */

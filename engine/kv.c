@@ -89,6 +89,22 @@ bool sequence_reserve(struct sequence *sequence, uint32_t n_tokens,
     return true;
 }
 
+bool sequence_cut(struct kv *kv, struct sequence *sequence, uint32_t n_tokens,
+                  struct kv_block *(*take)(void *user), void *user) {
+    uint32_t kept = n_tokens / KV_TILE;
+    if (n_tokens >= sequence->n_tokens) return true;
+    sequence->n_tokens = n_tokens;
+    while (sequence->n_blocks > kept + 1) kv_unref(kv, sequence->blocks[--sequence->n_blocks]);
+    struct kv_block *last = sequence->n_blocks > kept ? sequence->blocks[kept] : NULL;
+    if (!last || last->refs == 1) return true;
+    struct kv_block *own = take(user); /* the other is read by others */
+    if (!own) return false;
+    memcpy(own->data, last->data, kv->block_values * sizeof *own->data);
+    sequence->blocks[kept] = own;
+    kv_unref(kv, last);
+    return true;
+}
+
 void sequence_clear(struct kv *kv, struct sequence *sequence) {
     for (uint32_t i = 0; i < sequence->n_blocks; i++) kv_unref(kv, sequence->blocks[i]);
     free(sequence->blocks);

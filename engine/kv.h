@@ -62,6 +62,10 @@ struct sequence {
  * block can be had: the sequence is as before. */
 bool sequence_reserve(struct sequence *sequence, uint32_t n_tokens,
                       struct kv_block *(*take)(void *user), void *user);
+/* Forgets the positions from n_tokens on; what is written there next goes to blocks of its own, one of
+ * which may have to be taken. False when it can't be had. */
+bool sequence_cut(struct kv *kv, struct sequence *sequence, uint32_t n_tokens,
+                  struct kv_block *(*take)(void *user), void *user);
 /* Appends a block (its reference moves to the sequence). */
 bool sequence_push(struct sequence *sequence, struct kv_block *block);
 void sequence_clear(struct kv *kv, struct sequence *sequence);

@@ -71,13 +71,26 @@ static bool begins_stop(const struct output *o, size_t n) {
     return false;
 }
 
-struct text output_take(struct output *o, bool finished) {
+struct output_mark output_mark(const struct output *o) {
+    return (struct output_mark){o->raw.len, o->raw_done, o->text.len, o->n_stop};
+}
+
+void output_restore(struct output *o, const struct output_mark *mark) {
+    o->raw.len = mark->raw;
+    o->raw_done = mark->raw_done;
+    o->text.len = mark->text;
+    o->n_stop = mark->n_stop;
+}
+
+struct text output_take(struct output *o, bool finished, size_t settled) {
     size_t end = o->text.len;
     if (!finished && !o->stopped) {
         size_t n = o->longest_stop < end - o->shown ? o->longest_stop : end - o->shown;
         while (n > 0 && !begins_stop(o, n)) n--;
         end -= n;
     }
+    if (end > settled) end = settled;
+    if (end < o->shown) end = o->shown;
     struct text fresh = {o->text.bytes ? o->text.bytes + o->shown : "", end - o->shown};
     o->shown = end;
     return fresh;

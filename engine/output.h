@@ -27,7 +27,15 @@ void output_free(struct output *output);
 bool output_add(struct output *output, const char *bytes, size_t n);
 /* No more bytes will come: what was held back becomes text. */
 bool output_finish(struct output *output);
-/* The text that can be shown now and was not before (may be empty); marks it as shown. */
-struct text output_take(struct output *output, bool finished);
+/* The text that can be shown now and was not before (may be empty), of the first `settled` bytes;
+ * marks it as shown. */
+struct text output_take(struct output *output, bool finished, size_t settled);
+
+/* How it stands, to go back to. What was shown must not be taken back. */
+struct output_mark {
+    size_t raw, raw_done, text, n_stop;
+};
+struct output_mark output_mark(const struct output *output);
+void output_restore(struct output *output, const struct output_mark *mark);
 
 #endif

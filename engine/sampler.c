@@ -83,6 +83,11 @@ bool sampler_note(struct sampler *s, uint32_t token) {
     return true;
 }
 
+void sampler_forget(struct sampler *s, uint32_t token) {
+    for (size_t i = 0; i < s->n_counts; i++)
+        if (s->counts[i].token == token && s->counts[i].n) s->counts[i].n--;
+}
+
 /* ---- logits before truncation ------------------------------------------------------ */
 
 static bool allowed(const uint64_t *mask, uint32_t token) {
@@ -106,6 +111,7 @@ static void apply_penalties(const struct sampler *s, float *logits) {
     const struct sampling *p = &s->settings;
     for (size_t i = 0; i < s->n_counts; i++) {
         float *logit = &logits[s->counts[i].token];
+        if (!s->counts[i].n) continue; /* taken back */
         *logit = *logit > 0 ? *logit / p->repeat_penalty : *logit * p->repeat_penalty;
         *logit -= p->presence_penalty + p->frequency_penalty * (float)s->counts[i].n;
     }

@@ -28,6 +28,9 @@ uint32_t sampler_draw(struct sampler *sampler, const struct kernels *kernels, fl
 /* Counts a token of the output, drawn or forced. False when memory ran out. */
 bool sampler_note(struct sampler *sampler, uint32_t token);
 
+/* Takes back what sampler_note counted. */
+void sampler_forget(struct sampler *sampler, uint32_t token);
+
 /* Log probabilities at the last draw: of `token`, and the `top` most likely ones (at most
  * sampling.logprobs; fewer when fewer are allowed). Valid until the next draw. */
 float sampler_logprob(const struct sampler *sampler, uint32_t token);

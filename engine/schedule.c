@@ -259,7 +259,8 @@ static void use_logits(struct engine *engine, struct generation *g, int64_t now)
     else g->result.steps++;
     g->result.drafted_tokens += g->held_logits != NULL;
     generation_step(g, engine, g->logits);
-    if (g->held_logits && g->tokens.len > at && g->tokens.ids[at] == held) {
+    bool kept = g->sequence.n_tokens == at && g->tokens.len > at; /* nothing before was taken back */
+    if (g->held_logits && kept && g->tokens.ids[at] == held) {
         g->sequence.n_tokens++;
         g->result.accepted_tokens++;
         g->chosen = g->held_chosen;

@@ -13,11 +13,11 @@ static void feed(const char *bytes, size_t n, size_t piece, const struct text *s
     output_init(&output, stop, n_stop);
     for (size_t at = 0; at < n && !output.stopped; at += piece) {
         ck_assert(output_add(&output, bytes + at, n - at < piece ? n - at : piece));
-        struct text text = output_take(&output, false);
+        struct text text = output_take(&output, false, SIZE_MAX);
         buf_add(&shown, text.bytes, text.len);
     }
     ck_assert(output_finish(&output));
-    struct text text = output_take(&output, true);
+    struct text text = output_take(&output, true, SIZE_MAX);
     buf_add(&shown, text.bytes, text.len);
     ck_assert_msg(shown.len == strlen(expected) && memcmp(shown.bytes, expected, shown.len) == 0,
                   "pieces of %zu: shown \"%.*s\", expected \"%s\"", piece, (int)shown.len, shown.bytes, expected);
