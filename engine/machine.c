@@ -60,8 +60,8 @@ static uint32_t slots(const struct frame *frame) {
 
 uint32_t machine_new_run(struct machine *machine, struct frame run) {
     uint32_t n = slots(&run), first = machine->n;
-    if (n > (1u << 24) - first || !vector_reserve((void **)&machine->frames, &machine->cap, first + n,
-                                                  sizeof *machine->frames)) {
+    if (n > (1u << 24) - first || !vector_reserve((void **)&machine->frames, &machine->cap,
+                                                  first + n, sizeof *machine->frames)) {
         machine->failed = true;
         return 0;
     }
@@ -182,8 +182,8 @@ bool machine_value_done(const struct machine *machine, struct thread *thread) {
 }
 
 static bool close_word(struct machine *machine, struct thread *thread, uint32_t end) {
-    return machine_close(machine, thread, &machine->rules->cells[thread->cell], end - thread->pos, end,
-                         machine_word_hash(machine, thread->frame, thread->lo));
+    return machine_close(machine, thread, &machine->rules->cells[thread->cell], end - thread->pos,
+                         end, machine_word_hash(machine, thread->frame, thread->lo));
 }
 
 static bool step_words(struct machine *machine, struct thread *thread, unsigned char byte) {
@@ -341,10 +341,14 @@ static bool same_frames(const struct machine *machine, uint32_t a, uint32_t b) {
     return true;
 }
 
+/* Among many threads most pairs differ in what is compared first. */
 static bool same_thread(const struct machine *machine, const struct thread *a,
                         const struct thread *b) {
+    if (a->cell != b->cell || a->lo != b->lo || a->mode != b->mode) return false;
+    if (a->frame != b->frame && (!machine->rules->guarded ||
+                                 machine->frames[a->frame].hash != machine->frames[b->frame].hash))
+        return false;
     struct thread other = *b;
-    if (!machine->rules->guarded || a->frame == b->frame) return memcmp(a, b, sizeof *a) == 0;
     other.frame = a->frame;
     return memcmp(a, &other, sizeof *a) == 0 && same_frames(machine, a->frame, b->frame);
 }

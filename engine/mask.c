@@ -235,7 +235,7 @@ uint32_t mask_fill(struct machine *machine, const struct thread *threads, uint32
                    uint64_t *bits) {
     struct walk walk = {machine, trie, stack, cache, bits};
     struct thread others[MACHINE_THREADS], strings[MACHINE_THREADS];
-    uint32_t n_others = 0, n_strings = 0;
+    uint32_t n_others = 0, n_strings = 0, most = 0;
     memset(bits, 0, trie->n_words * sizeof *bits);
     if (n == 1 && threads[0].mode == MODE_FREE) {
         memcpy(bits, trie->every, trie->n_words * sizeof *bits);
@@ -250,9 +250,11 @@ uint32_t mask_fill(struct machine *machine, const struct thread *threads, uint32
             others[n_others++] = others[i];
             continue;
         }
+        uint32_t left = characters_left(machine, &others[i]);
+        if (left > most) most = left;
         strings[n_strings++] = others[i];
-        trie_add_safe(trie, characters_left(machine, &others[i]), bits);
     }
+    if (n_strings) trie_add_safe(trie, most, bits);
     walk_tree(&walk, &trie->closing, strings, n_strings);
     walk_tree(&walk, &trie->all, others, n_others);
     return count_bits(bits, trie->n_words);

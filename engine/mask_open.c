@@ -6,7 +6,7 @@
 #include "engine/mask_walk.h"
 
 enum {
-    STATES = 256, /* where more are reached, nothing is known */
+    STATES = 512, /* where more are reached, nothing is known */
     CLASSES = 32  /* no kind with more is found */
 };
 
@@ -46,6 +46,7 @@ struct search {
     const struct language *language;
     struct kind_classes table;
     uint16_t states[STATES];
+    uint8_t by[STATES]; /* the kind that led there first */
     uint32_t n;
 };
 
@@ -68,10 +69,27 @@ static uint16_t expand(struct search *search, uint16_t state, struct mask_open *
             if (open->member[out[i]]) continue;
             if (search->n == STATES) return open->kinds;
             open->member[out[i]] = 1;
+            search->by[search->n] = (uint8_t)kind;
             search->states[search->n++] = out[i];
         }
     }
     return refused;
+}
+
+/* Roughly how much of a vocabulary holds the kinds. */
+static unsigned weight(uint16_t kinds) {
+    static const uint8_t weights[TRIE_KINDS] = {
+        [TRIE_DIGIT] = 3,   [TRIE_HEX_SMALL] = 20, [TRIE_SMALL] = 30,      [TRIE_HEX_CAPITAL] = 4,
+        [TRIE_CAPITAL] = 6, [TRIE_SPACE] = 25,     [TRIE_PUNCTUATION] = 4, [TRIE_BEYOND] = 5};
+    unsigned sum = 0;
+    for (; kinds; kinds &= (uint16_t)(kinds - 1)) sum += weights[__builtin_ctz(kinds)] + 1u;
+    return sum;
+}
+
+/* What to do without when a state refuses some kinds: these, or the kind that led to it. */
+static uint16_t give_up(const struct search *search, uint32_t at, uint16_t refused) {
+    uint16_t by = (uint16_t)(1u << search->by[at]);
+    return at == 0 || search->n == STATES || weight(refused) <= weight(by) ? refused : by;
 }
 
 void mask_find_open(struct mask_open *open, const struct language *language, uint16_t state) {
@@ -88,7 +106,9 @@ void mask_find_open(struct mask_open *open, const struct language *language, uin
         search.states[0] = state;
         search.n = 1;
         refused = 0;
-        for (uint32_t i = 0; i < search.n && !refused; i++)
+        for (uint32_t i = 0; i < search.n && !refused; i++) {
             refused = expand(&search, search.states[i], open);
+            if (refused) refused = give_up(&search, i, refused);
+        }
     } while (refused && open->kinds);
 }
