@@ -132,10 +132,16 @@ demo: deps
 	@$(MAKE) --no-print-directory -j2 all model
 	@tools/demo $(BUILD) $(PLM_MODEL)
 
-test: deps
+test: deps agents
 	@$(MAKE) --no-print-directory -j2 all unit model
 	@$(MAKE) --no-print-directory check-layers
 	@BUILD=$(BUILD) PLM_TEST_MODEL=$(PLM_MODEL) tools/run-tests
+
+# Go, and OpenAI's Python package, for the tests of the Go client, the bridge and PicoClaw: fetched into build/ where
+# they are missing. Where they can't be had, those tests say SKIP.
+agents: deps
+	@tools/fetch-go get >/dev/null || true
+	@tools/fetch-openai || true
 
 # ---- the rest --------------------------------------------------------------------------------------
 debug:
@@ -174,14 +180,14 @@ uninstall:
 	rm -f $(addprefix $(DESTDIR)$(MAN)/,man1/plmctl.1 man7/plm-rpc.7 man8/plmd.8)
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/plm
 
-# ---- Go: the client, the bridge; only where go is installed ------------------------------------------
-GO := $(shell command -v go 2>/dev/null)
+# ---- Go: the client, the bridge; only where there is a go (make agents fetches one) ------------------
+GO = $(shell tools/fetch-go)
 go: bridge
-	$(if $(GO),@cd clients/go && go vet ./...,)
+	$(if $(GO),@cd clients/go && $(GO) vet ./...,)
 go-test: bridge
-	$(if $(GO),@cd clients/go && go vet ./... && GOARCH=386 go vet ./... && go test ./...,)
+	$(if $(GO),@cd clients/go && $(GO) vet ./... && GOARCH=386 $(GO) vet ./... && GOARCH=arm $(GO) vet ./... && $(GO) test ./...,)
 bridge:
-	$(if $(GO),@mkdir -p $(BUILD) && cd clients/go && CGO_ENABLED=0 go build -trimpath \
+	$(if $(GO),@mkdir -p $(BUILD) && cd clients/go && CGO_ENABLED=0 $(GO) build -trimpath \
 	    -ldflags "-s -w -X main.version=$(VERSION)" -o $(abspath $(BUILD))/plm-bridge ./cmd/plm-bridge, \
 	    @echo "SKIP: plm-bridge needs Go 1.25 or newer")
 
@@ -197,11 +203,12 @@ help:
 	@echo "make test       install what is missing, build, run every test"
 	@echo "make debug | asan | tsan | asan-test | fuzz    other builds, below $(BUILD)/"
 	@echo "make install PREFIX=/usr/local DESTDIR=    install | uninstall"
-	@echo "make go | go-test | bridge    the Go client, its tests, plm-bridge (where go is installed)"
+	@echo "make go | go-test | bridge    the Go client, its tests, plm-bridge (where there is a go)"
+	@echo "make agents     fetch Go and OpenAI's Python package into build/, if they are missing, for those and their tests"
 	@echo "make bench | format | check-layers | clean"
 
 .PHONY: all unit deps model demo test debug asan asan-test tsan bench fuzz install uninstall format \
-        check-layers clean help go go-test bridge
+        check-layers clean help go go-test bridge agents
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' -not -path '$(BUILD)/debug/*' -not -path '$(BUILD)/asan/*' \
     -not -path '$(BUILD)/tsan/*' -not -path '$(BUILD)/fuzz/*' 2>/dev/null)

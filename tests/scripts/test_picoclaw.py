@@ -1,155 +1,24 @@
 #!/usr/bin/env python3
-"""PicoClaw, unmodified, and other OpenAI-speaking clients run on plmd through plm-bridge; PicoClaw with
-the native provider runs on it directly.
-
-Needs Go (for the bridge) and ../shared/picoclaw (the agent). The agent with the native provider is
-built here under PLM_FULL=1 (minutes), or taken from $BUILD/picoclaw/picoclaw-plm.
-"""
+"""PicoClaw runs on plmd: unmodified, through plm-bridge, and with the native provider compiled in (agents.py)."""
 
 import base64
-import glob
-import http.client
 import json
-import lzma
 import os
 import re
-import shutil
 import signal
 import socket
 import struct
 import subprocess
-import tempfile
 import threading
 import time
 
+import agents
 import harness
+from agents import AGENT, BRIDGE, GO_CLIENT, NATIVE, REQUESTS, SOURCE, WORK, Agent, Bridge, native, over
 from harness import Daemon, test
 
-SHARED = os.environ.get("PLM_SHARED", os.path.join(harness.ROOT, "..", "shared"))
-GO_CLIENT = os.path.join(harness.ROOT, "clients", "go")
-AGENT_XZ = os.path.join(SHARED, "picoclaw", "picoclaw-linux-amd64.xz")
-SOURCE = os.path.join(SHARED, "picoclaw", "picoclaw-src.tar.gz")
-REQUESTS = os.path.join(SHARED, "data", "picoclaw", "small_model_requests.jsonl")
-NATIVE_WORK = os.path.join(harness.BUILD, "picoclaw")
-NATIVE = os.path.join(NATIVE_WORK, "picoclaw-plm")
-FULL = os.environ.get("PLM_FULL") == "1"
-LINE = re.compile(r"200 (\w+), (?:streamed, )?(\d+) prompt tokens, (\d+) of them prefilled, (\d+) generated, (\d+) calls")
 # A model this small rarely decides to call by itself; it copies well.
 COPY = 'Answer with exactly this text:\n<tool_call>\n{"name": "list_dir", "arguments": {"path": "."}}\n</tool_call>'
-
-WORK = tempfile.mkdtemp(prefix="plm-picoclaw-")
-BRIDGE = os.path.join(WORK, "plm-bridge")
-AGENT = os.path.join(WORK, "picoclaw")
-
-
-def missing():
-    """Why nothing here can run, or None."""
-    if not shutil.which("go"):
-        return "go is not installed"
-    for path in (AGENT_XZ, SOURCE, REQUESTS):
-        if not os.path.exists(path):
-            return f"{path} is missing"
-    return None
-
-
-def prepare():
-    subprocess.run(["go", "build", "-trimpath", "-o", BRIDGE, "./cmd/plm-bridge"], cwd=GO_CLIENT, check=True,
-                   env={**os.environ, "CGO_ENABLED": "0"})
-    with lzma.open(AGENT_XZ) as packed, open(AGENT, "wb") as out:
-        shutil.copyfileobj(packed, out)
-    os.chmod(AGENT, 0o755)
-    if FULL and not os.path.exists(NATIVE):
-        subprocess.run([os.path.join(GO_CLIENT, "picoclaw", "build.sh"), SOURCE, NATIVE_WORK, "agent"], check=True)
-
-
-class Bridge:
-    def __init__(self, daemon, port=0, *flags):
-        self.log = tempfile.NamedTemporaryFile(dir=WORK, suffix=".log", delete=False)
-        self.process = subprocess.Popen([BRIDGE, "--socket", daemon.path, "--listen", f"127.0.0.1:{port}", *flags],
-                                        stderr=self.log)
-        self.port = int(self.wait_for(r"listening on http://127\.0\.0\.1:(\d+)").group(1))
-
-    def logged(self):
-        with open(self.log.name, encoding="utf-8") as log:
-            return log.read()
-
-    def wait_for(self, pattern, seconds=10):
-        end = time.monotonic() + seconds * harness.PATIENCE
-        while time.monotonic() < end:
-            found = re.search(pattern, self.logged())
-            if found:
-                return found
-            time.sleep(0.02)
-        raise AssertionError(f"no {pattern} in: {self.logged()}")
-
-    def answers(self):
-        """(finish, prompt, prefilled, generated, calls) of each answer."""
-        return [(found[0], *map(int, found[1:])) for found in LINE.findall(self.logged())]
-
-    def ask(self, body, path="/v1/chat/completions"):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120 * harness.PATIENCE)
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        answer = response.status, response.read().decode()
-        connection.close()
-        return answer
-
-    def ok(self, body):
-        status, text = self.ask(body)
-        assert status == 200, (status, text)
-        return json.loads(text)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        assert self.process.wait(15) == 0, self.logged()
-        self.log.close()
-
-
-class Agent:
-    """A PicoClaw with a home of its own, by picoclaw.md's profile for small models."""
-
-    def __init__(self, binary, model, **config):
-        self.binary, self.home = binary, tempfile.mkdtemp(dir=WORK)
-        self.workspace = os.path.join(self.home, "workspace")
-        self.config = os.path.join(self.home, "config.json")
-        defaults = {"workspace": self.workspace, "model_name": "plm", "max_tokens": 40, "context_window": 8192,
-                    "temperature": 0, "max_tool_iterations": 3,
-                    "turn_profile": {"enabled": True, "skills": {"mode": "off"},
-                                     "tools": {"mode": "custom",
-                                               "allow": ["exec", "read_file", "write_file", "list_dir"]}}}
-        with open(self.config, "w", encoding="utf-8") as out:
-            json.dump({"version": 3, "agents": {"defaults": defaults},
-                       "model_list": [{"model_name": "plm", "request_timeout": 900, **model}], **config}, out)
-        self.env = {**os.environ, "PICOCLAW_HOME": self.home, "PICOCLAW_CONFIG": self.config}
-        self.env.pop("PICOCLAW_LOG_LEVEL", None)
-        subprocess.run([binary, "onboard"], env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True)
-        with open(os.path.join(self.workspace, "zebra.txt"), "w", encoding="utf-8") as out:
-            out.write("stripes\n")
-
-    def start(self, text, session="one"):
-        return subprocess.Popen([self.binary, "agent", "-s", f"agent:main:{session}", "-m", text], env=self.env,
-                                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-    def say(self, text, session="one", seconds=120):
-        process = self.start(text, session)
-        out = process.communicate(timeout=seconds * harness.PATIENCE)[0].decode(errors="replace")
-        return process.returncode, out
-
-    def history(self):
-        """All that the agent stored about its sessions."""
-        text = ""
-        for path in glob.glob(os.path.join(self.workspace, "sessions", "**"), recursive=True):
-            if os.path.isfile(path):
-                with open(path, encoding="utf-8", errors="replace") as file:
-                    text += file.read()
-        return text
-
-
-def over(bridge, **more):
-    return {"model": "plm/smollm2", "api_base": f"http://127.0.0.1:{bridge.port}/v1", **more}
 
 
 def whole_turn(agent):
@@ -177,12 +46,11 @@ def a_whole_turn_through_the_bridge():
 @test
 def a_whole_turn_with_the_native_provider():
     if not os.path.exists(NATIVE):
-        print("SKIP: the agent with the native provider is built under PLM_FULL=1 only")
         return
     with Daemon() as daemon:
-        agent = Agent(NATIVE, {"provider": "plm", "model": "smollm2", "api_base": "unix://" + daemon.path})
+        agent = Agent(NATIVE, native(daemon.path))
         whole_turn(agent)
-        agent = Agent(NATIVE, {"provider": "plm", "model": "smollm2", "api_base": "unix://" + daemon.path + ".not"})
+        agent = Agent(NATIVE, native(daemon.path + ".not"))
         begin = time.monotonic()
         status, out = agent.say("hi")
         assert status == 1 and time.monotonic() - begin > 4, out  # a network error: asked again, twice
@@ -208,6 +76,106 @@ def the_go_client_passes_its_tests():
 
 # ---- the clock ----
 
+class Clock:
+    """Stands between an agent and a socket, and sets the minute that the agent's system text tells. What goes on
+    has the same length, so that nothing else needs to be understood."""
+
+    def __init__(self, family, target, address):
+        self.family, self.target, self.minute, self.seen = family, target, 0, 0
+        self.answers = []  # what came back, a bytearray for each connection
+        self.listener = socket.socket(family)
+        self.listener.bind(address)
+        self.listener.listen()
+        self.address = self.listener.getsockname()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                agent = self.listener.accept()[0]
+            except OSError:
+                return
+            server = socket.socket(self.family)
+            server.connect(self.target)
+            self.answers.append(bytearray())
+            threading.Thread(target=self.ask, args=(agent, server), daemon=True).start()
+            threading.Thread(target=self.answer, args=(server, agent, self.answers[-1]), daemon=True).start()
+
+    def ask(self, agent, server):
+        """Passes on what comes, once no more came for a moment."""
+        data = b""
+        while True:
+            agent.settimeout(0.05 if data else None)
+            try:
+                more = agent.recv(1 << 20)
+            except TimeoutError:
+                data, n = re.subn(rb"(## Current Time\\n[0-9-]+ [0-9]+:)[0-9][0-9]", rb"\g<1>%02d" % self.minute, data)
+                self.seen += n
+                server.sendall(data)
+                data = b""
+                continue
+            except OSError:
+                more = b""
+            if not more:
+                server.shutdown(socket.SHUT_RDWR)
+                return
+            data += more
+
+    @staticmethod
+    def answer(server, agent, kept):
+        try:
+            while data := server.recv(1 << 20):
+                kept += data
+                agent.sendall(data)
+            agent.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def usages(self):
+        """Of all generations that were answered."""
+        lines = [line for kept in self.answers for line in bytes(kept).split(b"\n") if b'"usage"' in line]
+        return [json.loads(line)["result"]["usage"] for line in lines]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+
+def turns_in_other_minutes(agent, clock):
+    for minute, text in ((10, COPY), (11, "Thank you."), (12, COPY)):
+        clock.minute = minute
+        status, out = agent.say(text)
+        assert status == 0, out
+
+
+def costs_little(prefilled):
+    assert len(prefilled) >= 4 and prefilled[0] > 1000 and max(prefilled[1:]) <= 400, prefilled
+    print(f"  tokens prefilled: {prefilled}")
+
+
+@test
+def a_new_minute_costs_little_through_the_bridge():
+    with Daemon() as daemon, Bridge(daemon) as bridge, \
+            Clock(socket.AF_INET, ("127.0.0.1", bridge.port), ("127.0.0.1", 0)) as clock:
+        agent = Agent(AGENT, {"model": "plm/smollm2", "api_base": f"http://127.0.0.1:{clock.address[1]}/v1"})
+        turns_in_other_minutes(agent, clock)
+        assert clock.seen == len(bridge.answers()), (clock.seen, bridge.logged())
+        costs_little([prefilled for _, _, prefilled, _, _ in bridge.answers()])
+
+
+@test
+def a_new_minute_costs_little_natively():
+    if not os.path.exists(NATIVE):
+        return
+    with Daemon() as daemon, Clock(socket.AF_UNIX, daemon.path, os.path.join(daemon.folder, "clock")) as clock:
+        turns_in_other_minutes(Agent(NATIVE, native(clock.address)), clock)
+        usages = clock.usages()
+        assert clock.seen == len(usages), (clock.seen, usages)
+        costs_little([usage["prompt_tokens"] - usage["cached_tokens"] for usage in usages])
+
+
 def captured():
     with open(REQUESTS, encoding="utf-8") as file:
         return json.loads(file.readline())["body"]
@@ -222,7 +190,7 @@ def at_minute(messages, minute):
 
 
 @test
-def a_new_minute_costs_little():
+def captured_requests_with_other_minutes():
     def ask(messages, **more):
         answer = bridge.ok({**body, "messages": messages, "max_tokens": 40, **more})
         used = answer["usage"]
@@ -252,55 +220,99 @@ def a_new_minute_costs_little():
 
 # ---- what goes wrong ----
 
+def wait_until(daemon, reached):
+    """Waits for a state of the daemon; returns it."""
+    end = time.monotonic() + 30 * harness.PATIENCE
+    with daemon.client() as client:
+        while time.monotonic() < end:
+            state = client.call("health")
+            if reached(state):
+                return state
+            time.sleep(0.003)
+    raise AssertionError(f"never: {state}")
+
+
+def killed_in_mid_prefill(agent, daemon):
+    """Kills an agent whose first prompt is being read; returns the tokens that were computed by then."""
+    process = agent.start("hi")
+    wait_until(daemon, lambda state: state["active"] > 0)
+    time.sleep(0.2 * harness.PATIENCE)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    daemon.idle(10)
+    with daemon.client() as client:
+        return 32 * client.call("stats")["kv"]["blocks_used"]
+
+
+def is_found(computed, prompt, cached):
+    print(f"  {computed} of {prompt} tokens were computed when the agent was killed; then {cached} were found")
+    assert 0 < computed < prompt, "not in mid-prefill"
+    assert cached >= min(computed, prompt - 200), cached  # but for the clock's minute and what follows
+
+
 @test
 def what_was_computed_survives_a_killed_agent():
-    with Daemon() as daemon, Bridge(daemon) as bridge:
+    with Daemon("--threads", "1") as daemon, Bridge(daemon) as bridge:
         agent = Agent(AGENT, over(bridge))
-        process = agent.start("hi")
-        with daemon.client() as client:
-            end = time.monotonic() + 30 * harness.PATIENCE
-            while client.call("health")["active"] == 0 and time.monotonic() < end:
-                time.sleep(0.01)
-        time.sleep(0.3)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        daemon.idle(10)
+        computed = killed_in_mid_prefill(agent, daemon)
         status, out = agent.say("hi", "two")
         assert status == 0, out
         _, prompt, prefilled, _, _ = bridge.answers()[-1]
-        assert prefilled < prompt, bridge.logged()
+        is_found(computed, prompt, prompt - prefilled)
+
+
+@test
+def what_was_computed_survives_a_killed_native_agent():
+    if not os.path.exists(NATIVE):
+        return
+    with Daemon("--threads", "1") as daemon:
+        with Clock(socket.AF_UNIX, daemon.path, os.path.join(daemon.folder, "clock")) as clock:
+            agent = Agent(NATIVE, native(clock.address))
+            computed = killed_in_mid_prefill(agent, daemon)
+            status, out = agent.say("hi", "two")
+            assert status == 0, out
+            usage = clock.usages()[-1]
+        is_found(computed, usage["prompt_tokens"], usage["cached_tokens"])
+
+
+def survives_a_killed_daemon(binary, daemon, model):
+    """The agent's first answer is being written when the daemon dies; it asks the next one. Returns that."""
+    agent, outcome = Agent(binary, model, max_tokens=120), []
+    thread = threading.Thread(target=lambda: outcome.append(agent.say("Count to one hundred.")))
+    thread.start()
+    wait_until(daemon, lambda state: state["active"] > 0 and state["last_token_age_ms"] is not None)
+    daemon.process.kill()
+    daemon.process.wait()
+    second = Daemon(path=daemon.path)
+    thread.join(120 * harness.PATIENCE)
+    if not outcome or outcome[0][0]:
+        second.stop()
+        raise AssertionError(outcome)
+    return agent, second
 
 
 @test
 def a_killed_daemon_and_a_restarted_bridge_are_survived():
     daemon = Daemon()
-    bridge = Bridge(daemon)
-    agent = Agent(AGENT, over(bridge))
-    # The second session's first request is under way when the daemon dies; PicoClaw asks again.
-    assert agent.say("hi")[0] == 0
-    outcome = []
-    thread = threading.Thread(target=lambda: outcome.append(agent.say("Count to one hundred.", "two")))
-    thread.start()
-    with daemon.client() as client:
-        while client.call("health")["active"] == 0 and thread.is_alive():
-            time.sleep(0.005)
-    daemon.process.kill()
-    daemon.process.wait()
-    second = Daemon(path=daemon.path)
-    try:
-        thread.join(120 * harness.PATIENCE)
-        status, out = outcome[0]
-        assert status == 0, out
+    with Bridge(daemon) as bridge:  # ends here; another takes its port
+        agent, second = survives_a_killed_daemon(AGENT, daemon, over(bridge))
         assert "503" in bridge.logged(), bridge.logged()
-        with bridge:  # ends here; another takes its port
-            pass
-        with Bridge(second, bridge.port) as bridge:
-            status, out = agent.say("hi", "two")
-            assert status == 0, out
-            assert bridge.answers()[0][2] <= 400, bridge.answers()
-    finally:
-        second.stop()
-        daemon.stop()
+    with second, Bridge(second, bridge.port) as bridge:
+        status, out = agent.say("hi")
+        assert status == 0, out
+        assert bridge.answers()[0][2] <= 400, bridge.answers()
+    daemon.stop()
+
+
+@test
+def a_killed_daemon_is_survived_natively():
+    if not os.path.exists(NATIVE):
+        return
+    daemon = Daemon()
+    _, second = survives_a_killed_daemon(NATIVE, daemon, native(daemon.path))
+    with second, second.client() as client:
+        assert client.call("stats")["engine"]["generations"] == 1
+    daemon.stop()
 
 
 @test
@@ -398,31 +410,48 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def gateway_turn(binary, model, enough):
+    """A turn through PicoClaw's gateway, for a web client; returns what that client is shown, until enough says so."""
+    port = free_port()
+    agent = Agent(binary, {**model, "streaming": {"enabled": True}},
+                  channel_list={"pico": {"enabled": True, "type": "pico",
+                                         "settings": {"token": "tok12345", "streaming": {"enabled": True}}}},
+                  gateway={"host": "127.0.0.1", "port": port}, heartbeat={"enabled": False})
+    log = open(os.path.join(agent.home, "log"), "w+", encoding="utf-8")
+    gateway = subprocess.Popen([binary, "gateway"], env=agent.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    contents = []
+    try:
+        web = connect(port, gateway)
+        web.send({"type": "message.send", "id": "m1", "payload": {"content": COPY}})
+        while not enough(contents):
+            message = web.receive()
+            if message["type"] in ("message.create", "message.update"):
+                contents.append(message["payload"].get("content", ""))
+        assert "zebra.txt" in agent.history(), agent.history()[-1500:]
+    finally:
+        gateway.terminate()
+        gateway.wait(20)
+        log.close()
+    return contents
+
+
 @test
 def a_turn_over_sse_through_the_gateway():
-    port = free_port()
     with Daemon() as daemon, Bridge(daemon) as bridge:
-        agent = Agent(AGENT, over(bridge, streaming={"enabled": True}),
-                      channel_list={"pico": {"enabled": True, "type": "pico",
-                                             "settings": {"token": "tok12345", "streaming": {"enabled": True}}}},
-                      gateway={"host": "127.0.0.1", "port": port}, heartbeat={"enabled": False})
-        log = open(os.path.join(agent.home, "log"), "w+", encoding="utf-8")
-        gateway = subprocess.Popen([AGENT, "gateway"], env=agent.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        try:
-            web = connect(port, gateway)
-            web.send({"type": "message.send", "id": "m1", "payload": {"content": COPY}})
-            contents = []
-            while len(bridge.answers()) < 2 or not contents:
-                message = web.receive()
-                if message["type"] in ("message.create", "message.update"):
-                    contents.append(message["payload"].get("content", ""))
-            assert bridge.answers()[0][0] == "tool_calls" and len(contents) >= 2, (contents, bridge.logged())
-            assert "zebra.txt" in agent.history(), agent.history()[-1500:]
-            assert bridge.logged().count("streamed") == 2, bridge.logged()
-        finally:
-            gateway.terminate()
-            gateway.wait(20)
-            log.close()
+        contents = gateway_turn(AGENT, over(bridge), lambda contents: len(bridge.answers()) >= 2 and contents)
+        assert bridge.answers()[0][0] == "tool_calls" and len(contents) >= 2, (contents, bridge.logged())
+        assert bridge.logged().count("streamed") == 2, bridge.logged()
+        assert not any("<tool_call" in content for content in contents), contents
+
+
+@test
+def a_streamed_turn_through_the_gateway_natively():
+    if not os.path.exists(NATIVE):
+        return
+    with Daemon() as daemon, daemon.client() as client:
+        contents = gateway_turn(NATIVE, native(daemon.path), lambda contents: len(contents) >= 3 and
+                                client.call("stats")["engine"]["generations"] >= 2)
+        assert not any("<tool_call" in content for content in contents), contents
 
 
 def connect(port, gateway):
@@ -435,48 +464,5 @@ def connect(port, gateway):
     raise AssertionError("the gateway did not start")
 
 
-# ---- another client ----
-
-@test
-def the_openai_package_talks_to_the_bridge():
-    try:
-        import openai
-    except ImportError:
-        print("SKIP: the Python package openai is not installed")
-        return
-    with Daemon() as daemon, Bridge(daemon) as bridge:
-        client = openai.OpenAI(base_url=f"http://127.0.0.1:{bridge.port}/v1", api_key="none", max_retries=0)
-        model = client.models.list().data[0].id
-        ask = {"model": model, "messages": [{"role": "user", "content": "What is the weather in Oslo?"}], "temperature": 0}
-        whole = client.chat.completions.create(**ask, max_tokens=12).choices[0].message.content
-        pieces = client.chat.completions.create(**ask, max_tokens=12, stream=True)
-        assert "".join(piece.choices[0].delta.content or "" for piece in pieces) == whole
-        tools = [{"type": "function", "function": {"name": "weather", "parameters": {
-            "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}]
-        call = {**ask, "tools": tools, "tool_choice": "required", "parallel_tool_calls": False, "max_tokens": 100}
-        made = client.chat.completions.create(**call).choices[0]
-        assert made.finish_reason == "tool_calls" and "city" in json.loads(made.message.tool_calls[0].function.arguments)
-        parts = [piece.choices[0].delta.tool_calls for piece in client.chat.completions.create(**call, stream=True)]
-        assert [part[0].function.arguments for part in parts if part] == [made.message.tool_calls[0].function.arguments]
-        for bad, kind in (({"n": 2}, openai.BadRequestError), ({"max_tokens": 0}, openai.BadRequestError)):
-            try:
-                client.chat.completions.create(**{**ask, **bad})
-                raise AssertionError(bad)
-            except kind:
-                pass
-
-
 if __name__ == "__main__":
-    reason = missing()
-    try:
-        if reason:
-            print(f"SKIP: {reason}")
-            print("0 passed, 0 failed")
-        elif harness.IS_FAKE:
-            print("SKIP: this needs a real model")
-            print("0 passed, 0 failed")
-        else:
-            prepare()
-            harness.main()
-    finally:
-        shutil.rmtree(WORK, ignore_errors=True)
+    agents.main(with_agent=True)
