@@ -187,7 +187,7 @@ go: bridge
 go-test: bridge
 	$(if $(GO),@cd clients/go && $(GO) vet ./... && GOARCH=386 $(GO) vet ./... && GOARCH=arm $(GO) vet ./... && $(GO) test ./...,)
 bridge:
-	$(if $(GO),@mkdir -p $(BUILD) && cd clients/go && CGO_ENABLED=0 $(GO) build -trimpath \
+	$(if $(GO),@mkdir -p $(BUILD) && cd clients/go && CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false \
 	    -ldflags "-s -w -X main.version=$(VERSION)" -o $(abspath $(BUILD))/plm-bridge ./cmd/plm-bridge, \
 	    @echo "SKIP: plm-bridge needs Go 1.25 or newer")
 
@@ -211,4 +211,4 @@ help:
         check-layers clean help go go-test bridge agents
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' -not -path '$(BUILD)/debug/*' -not -path '$(BUILD)/asan/*' \
-    -not -path '$(BUILD)/tsan/*' -not -path '$(BUILD)/fuzz/*' 2>/dev/null)
+    -not -path '$(BUILD)/tsan/*' -not -path '$(BUILD)/fuzz/*' -not -path '$(BUILD)/go/*' 2>/dev/null)

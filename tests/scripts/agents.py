@@ -39,6 +39,8 @@ def missing(with_agent):
     if found.returncode:
         return "there is no Go of 1.25.11 or newer (make agents fetches one)"
     os.environ["PATH"] = os.path.dirname(found.stdout.strip()) + os.pathsep + os.environ["PATH"]
+    if "HOME" not in os.environ:  # Go wants a place for its caches
+        os.environ["HOME"] = os.path.join(harness.ROOT, "build", "home")
     for path in (AGENT_XZ, SOURCE, REQUESTS) if with_agent else ():
         if not os.path.exists(path):
             return f"{path} is missing"
@@ -46,7 +48,7 @@ def missing(with_agent):
 
 
 def build_bridge():
-    subprocess.run(["go", "build", "-trimpath", "-o", BRIDGE, "./cmd/plm-bridge"], cwd=GO_CLIENT, check=True,
+    subprocess.run(["go", "build", "-trimpath", "-buildvcs=false", "-o", BRIDGE, "./cmd/plm-bridge"], cwd=GO_CLIENT, check=True,
                    env={**os.environ, "CGO_ENABLED": "0"})
 
 
