@@ -166,7 +166,8 @@ static bool parse(struct schema *schema, const char *text, size_t len) {
 
 static bool make_judge(struct schema *schema, const char *text, size_t len) {
     struct error error = {0}, *to = schema->error;
-    if (!text || guards_make_judge(&schema->rules->guards, text, len, schema->options.closed, &error))
+    if (!text ||
+        guards_make_judge(&schema->rules->guards, text, len, schema->options.closed, &error))
         return true;
     if (to->code != ERROR_NONE) return false;
     *to = error;
@@ -175,8 +176,17 @@ static bool make_judge(struct schema *schema, const char *text, size_t len) {
     return false;
 }
 
-struct schema *schema_compile(const char *text, size_t len, const struct schema_options *options,
-                              struct rules *rules, uint32_t *node, struct error *error) {
+static bool compile(struct schema *schema, const char *text, size_t len, uint32_t *node) {
+    schema->first_cell = schema->rules->n_cells;
+    bool done = parse(schema, text, len) && (*node = root_node(schema)) != RULES_NONE &&
+                compile_sets(schema) && make_judge(schema, text, len);
+    schema->root_node = done ? *node : RULES_NONE;
+    schema->end_cell = schema->rules->n_cells;
+    return done;
+}
+
+static struct schema *new_schema(const struct schema_options *options, struct rules *rules,
+                                 struct error *error) {
     struct schema *schema = calloc(1, sizeof *schema);
     if (!schema) return error_set(error, ERROR_OUT_OF_MEMORY, "compiling a schema"), NULL;
     schema->options = *options;
@@ -185,14 +195,24 @@ struct schema *schema_compile(const char *text, size_t len, const struct schema_
     schema->rules = rules;
     schema->error = error;
     schema->pattern_steps = PATTERN_STEPS;
-    schema->first_cell = rules->n_cells;
-    bool done = parse(schema, text, len) && (*node = root_node(schema)) != RULES_NONE &&
-                compile_sets(schema) && make_judge(schema, text, len);
-    schema->root_node = done ? *node : RULES_NONE;
-    schema->end_cell = rules->n_cells;
-    if (done) return schema;
-    schema_free(schema);
-    return NULL;
+    return schema;
+}
+
+struct schema *schema_compile(const char *text, size_t len, const struct schema_options *options,
+                              struct rules *rules, uint32_t *node, struct error *error) {
+    struct schema_overlaps *overlaps = options->overlaps;
+    uint32_t nodes = rules->n_nodes, cells = rules->n_cells;
+    for (;;) {
+        struct schema *schema = new_schema(options, rules, error);
+        if (!schema || compile(schema, text, len, node)) return schema;
+        bool again = schema->too_large && overlaps && !overlaps->frugal;
+        schema_free(schema);
+        if (!again) return NULL;
+        overlaps->frugal = true;
+        *error = (struct error){0};
+        rules->n_nodes = nodes; /* what they refer to stays, unused */
+        rules->n_cells = cells;
+    }
 }
 
 static bool add_overlap(struct schema_overlaps *overlaps, const struct schema_duty *duty) {

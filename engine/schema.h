@@ -27,6 +27,8 @@ struct schema_overlaps {
         uint32_t owner, branch;
     } *list;
     uint32_t n, cap;
+    bool frugal; /* multiplied out there was too much: now oneOf, not, if and dependencies are left to guards
+                    where values close */
 };
 
 struct schema_options {

@@ -2,7 +2,10 @@
 
 #include "engine/schema_part.h"
 
-enum { MAX_WORK = 20000, MAX_NODE_WORK = 1500, MAX_REF_DEPTH = 64 };
+enum { MAX_REF_DEPTH = 64 };
+/* Bundles of a schema and of one node. The first attempt gives up early: another is made that
+ * leaves more to guards. */
+enum { MAX_WORK = 20000, MAX_NODE_WORK = 1500, FIRST_WORK = 4000, FIRST_NODE_WORK = 300 };
 
 static bool add_part(struct schema *schema, struct bundle *bundle, uint32_t term, uint8_t via,
                      unsigned depth);
@@ -69,7 +72,7 @@ static bool add_choices(struct schema *schema, struct bundle *bundle, uint8_t at
         if (present >> lists[i] & 1 &&
             !add_choice(schema, bundle, at, lists[i], schema_get(schema, part, lists[i])))
             return false;
-    if (loose) return true;
+    if (loose || schema_left_to_guard(schema, bundle->terms[at])) return true;
     if (present >> KW_NOT & 1 &&
         !add_choice(schema, bundle, at, KW_NOT, schema_negation(schema, part)))
         return false;
@@ -151,7 +154,8 @@ static bool expand(struct schema *schema, const struct bundle *bundle, struct al
 static bool expand_choice(struct schema *schema, struct bundle *bundle, struct alternatives *out) {
     struct bundle_choice choice = bundle->choices[--bundle->n_choices];
     unsigned flags = bundle->terms[choice.at] & (TERM_EXTRA | TERM_LOOSE);
-    bool one = choice.keyword == KW_ONE_OF && !(flags & TERM_LOOSE);
+    bool one = choice.keyword == KW_ONE_OF && !(flags & TERM_LOOSE) &&
+               !schema_left_to_guard(schema, bundle->terms[choice.at]);
     if (choice.keyword == KW_NOT) flags |= TERM_EXTRA; /* `not` declares no members */
     for (uint32_t i = 0; i < choice.list->len; i++) {
         struct bundle branch = *bundle;
@@ -200,8 +204,10 @@ static bool expand(struct schema *schema, const struct bundle *bundle, struct al
 bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
                    struct alternatives *out) {
     struct bundle bundle = {.types = TYPE_ALL};
-    schema->work_limit = schema->work + MAX_NODE_WORK;
-    if (schema->work_limit > MAX_WORK) schema->work_limit = MAX_WORK;
+    bool first = schema->options.overlaps && !schema->options.overlaps->frugal;
+    uint32_t most = first ? FIRST_WORK : MAX_WORK;
+    schema->work_limit = schema->work + (first ? FIRST_NODE_WORK : MAX_NODE_WORK);
+    if (schema->work_limit > most) schema->work_limit = most;
     for (uint32_t i = 0; i < n; i++)
         if (!add_part(schema, &bundle, terms[i], BUNDLE_PARTS, 0)) return false;
     return bundle.dead || expand(schema, &bundle, out);

@@ -19,17 +19,27 @@ bool schema_can_guard(const struct schema *schema, const struct json *subschema)
 /* ---- what the guards of a bundle are ---- */
 
 struct found {
-    uint32_t list[2 * BUNDLE_PARTS], n;
+    uint32_t list[3 * BUNDLE_PARTS], n;
 };
 
-static bool add(struct schema *schema, struct found *found, const struct json *subschema, bool negated,
-                bool open) {
+static bool add(struct schema *schema, struct found *found, const struct json *subschema,
+                bool negated, bool open) {
     uint32_t guard;
     if (!schema_guard(schema, subschema, negated, open, &guard)) return false;
     for (uint32_t i = 0; i < found->n; i++)
         if (found->list[i] == guard) return true;
     found->list[found->n++] = guard;
     return true;
+}
+
+bool schema_left_to_guard(const struct schema *schema, uint32_t term) {
+    const uint64_t keywords = 1ull << KW_ONE_OF | 1ull << KW_NOT | 1ull << KW_IF |
+                              1ull << KW_DEPENDENCIES | 1ull << KW_DEPENDENT_REQUIRED |
+                              1ull << KW_DEPENDENT_SCHEMAS;
+    const struct schema_part *part = &schema->parts[term_part(term)];
+    return schema->options.overlaps && schema->options.overlaps->frugal &&
+           part->present & keywords && schema_can_guard(schema, part->json) &&
+           !(term & (TERM_LOOSE | TERM_DECIDED));
 }
 
 /* Must the part be judged as a whole where a value of these types closes? */
@@ -53,6 +63,9 @@ bool schema_guards(struct schema *schema, const struct bundle *bundle, uint8_t t
         bool whole = judged(schema, bundle, i, types);
         whole |= schema->uncertain && schema_can_guard(schema, json);
         if (whole && !add(schema, &found, json, false, false)) return false;
+        if (schema_left_to_guard(schema, bundle->terms[i]) &&
+            !add(schema, &found, json, false, true))
+            return false;
     }
     cell->n_guards = found.n;
     enum rules_status status = rules_add_refs(schema->rules, found.list, found.n, &cell->guards);

@@ -123,6 +123,7 @@ bool schema_refuse(struct schema *schema, uint32_t part, enum schema_keyword key
 bool schema_fail(struct schema *schema, enum rules_status status) {
     struct error *error = schema->error;
     if (status == RULES_MEMORY) return error_set(error, ERROR_OUT_OF_MEMORY, "compiling a schema");
+    schema->too_large |= error->code == ERROR_NONE;
     if (error->code == ERROR_NONE) snprintf(error->reason, sizeof error->reason, "too_complex");
     return error_at(error, ERROR_SCHEMA_UNSUPPORTED, schema->options.place,
                     "the schema has too many alternatives or parts");

@@ -79,6 +79,7 @@ struct schema {
     uint32_t n_resources, cap_resources;
     bool unique;               /* some subschema has uniqueItems */
     bool fractions;            /* integers may be written as 1.0 */
+    bool too_large;            /* that is why it failed */
     uint32_t resource;         /* the one being checked */
     bool old;                  /* draft 7 or before: $ref hides its siblings */
     uint32_t root_node;
@@ -209,6 +210,9 @@ struct bundle {
 };
 
 /* ---- schema_guard.c ---- */
+/* Does a guard judge what this part demands by oneOf, not, if and dependencies? Then it is enough to
+ * generate a superset. */
+bool schema_left_to_guard(const struct schema *schema, uint32_t term);
 /* The guard of a subschema of the document. */
 bool schema_guard(struct schema *schema, const struct json *subschema, bool negated, bool open,
                   uint32_t *guard);
