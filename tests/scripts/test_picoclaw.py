@@ -343,6 +343,21 @@ def errors_and_limits():
 
 
 @test
+def a_schema_that_cannot_be_honoured_does_not_fail_the_request():
+    """As servers of MCP have them: one keyword is dropped, named in warnings, and the call is validated."""
+    schema = {"type": "object", "properties": {"id": {"type": "string", "pattern": r"^(x)y\1$"}}, "required": ["id"]}
+    ask = {"messages": [{"role": "user", "content": "Use the id xyx."}], "temperature": 0, "max_tokens": 60}
+    with Daemon() as daemon, Bridge(daemon) as bridge, daemon.client() as client:
+        assert client.error("tool_call", {**ask, "tools": [{"name": "f", "parameters": schema}]})["code"] == 1004
+        body = {**ask, "tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]}
+        answer = bridge.ok({**body, "tool_choice": "auto"})
+        assert "pattern" in str(answer["plm"]["warnings"]), answer
+        status, text = bridge.ask({**body, "tool_choice": "required"})  # a call that is valid, or an error
+        assert status == 200 and json.loads(text)["choices"][0]["message"]["tool_calls"] or \
+            status == 500 and "output_invalid" in text, (status, text)
+
+
+@test
 def a_client_that_leaves_frees_the_daemon():
     with Daemon() as daemon, Bridge(daemon) as bridge:
         for stream in (False, True):
