@@ -44,7 +44,7 @@ struct tool {
 };
 
 enum tool_choice { CHOICE_REQUIRED, CHOICE_AUTO, CHOICE_NONE, CHOICE_NAMED };
-enum response_format { FORMAT_TEXT, FORMAT_JSON_OBJECT, FORMAT_JSON_SCHEMA };
+enum response_format { FORMAT_TEXT, FORMAT_JSON_OBJECT, FORMAT_JSON_SCHEMA, FORMAT_REGEX, FORMAT_GBNF };
 enum json_style { STYLE_DEFAULT, STYLE_SPACED, STYLE_COMPACT };
 
 struct logit_bias {
@@ -84,7 +84,7 @@ struct generation_spec {
     bool add_special, echo;
     /* output */
     enum response_format format;
-    struct text format_schema; /* FORMAT_JSON_SCHEMA: JSON text */
+    struct text format_schema; /* FORMAT_JSON_SCHEMA: JSON text; FORMAT_REGEX, FORMAT_GBNF: as given */
     bool widen; /* on_unsupported: drop keywords that can't be honoured, and warn */
     enum json_style style;
     uint64_t max_tokens; /* 0: the default */

@@ -79,6 +79,14 @@ static bool read_calls(struct generation *g, struct text text, struct error *err
 
 /* ---- content ------------------------------------------------------------------------------ */
 
+static bool check_text(const struct generation *g, struct text text, struct error *error) {
+    switch (text_check_run(g->text_check, text.bytes, text.len)) {
+    case TEXT_YES: return true;
+    case TEXT_NO: return invalid(error, "the answer is no text of the format");
+    default: return invalid(error, "the answer is too ambiguous to be checked");
+    }
+}
+
 static bool check_format(struct generation *g, struct text text, struct error *error) {
     struct error inner = {0};
     if (g->result.finish == FINISH_INVALID) { /* guards left no way to complete it */
@@ -86,6 +94,7 @@ static bool check_format(struct generation *g, struct text text, struct error *e
         return true;
     }
     if (g->result.finish == FINISH_LENGTH && !(g->matcher && matcher_may_end(g->matcher))) return true; /* cut short */
+    if (g->text_check) return check_text(g, text, error);
     struct json_doc *doc = json_parse(text.bytes, text.len, MAX_DEPTH, &inner);
     if (!doc) return error_set(error, ERROR_OUTPUT_INVALID, "the answer is not JSON: %s", inner.message);
     bool ok = g->spec->format != FORMAT_JSON_OBJECT || json_root(doc)->type == JSON_OBJECT;

@@ -332,7 +332,7 @@ static void leave_loop(struct generation *g) {
     size_t period, n = generation_length(g);
     const uint32_t *output = g->tokens.ids + g->n_prompt;
     struct tokens closing = {0};
-    if (!g->matcher || matcher_is_free(g->matcher)) return;
+    if (!g->matcher || matcher_is_free(g->matcher) || g->text_check) return;
     if (!loop_found(g->tokens.ids, g->n_prompt, output, n, &period)) return;
     bool array = hold_quote(g->engine->vocab, output + n - period, period);
     if (array && last_byte(g) == '"') return; /* a string begins or ended: there will be a better place */

@@ -144,6 +144,12 @@ static bool compile_grammar(struct generation *g, struct error *error) {
     if (calls) return compile_tools(g, error);
     if (spec->format == FORMAT_JSON_OBJECT) g->grammar = grammar_json_object(spaced, error);
     if (spec->format == FORMAT_JSON_SCHEMA) return compile_schema(g, error);
+    if (spec->format == FORMAT_REGEX)
+        g->grammar = grammar_from_regex(spec->format_schema.bytes, spec->format_schema.len,
+                                        "response_format.pattern", error);
+    if (spec->format == FORMAT_GBNF)
+        g->grammar = grammar_from_gbnf(spec->format_schema.bytes, spec->format_schema.len,
+                                       "response_format.grammar", error);
     return spec->format == FORMAT_TEXT || g->grammar;
 }
 
@@ -189,11 +195,21 @@ static bool check_init(struct generation *g, struct answer_check *check, struct 
     return ok;
 }
 
+static bool make_text_check(struct generation *g, struct error *error) {
+    struct text format = g->spec->format_schema;
+    bool regex = g->spec->format == FORMAT_REGEX;
+    g->text_check = regex ? text_check_regex(format.bytes, format.len, "response_format.pattern", error)
+                          : text_check_gbnf(format.bytes, format.len, "response_format.grammar", error);
+    return g->text_check != NULL;
+}
+
 static bool make_checks(struct generation *g, struct error *error) {
     const struct generation_spec *spec = g->spec;
     bool calls = spec->n_tools && spec->choice != CHOICE_NONE;
     bool format = !calls && spec->format == FORMAT_JSON_SCHEMA;
     char place[48];
+    if (!calls && (spec->format == FORMAT_REGEX || spec->format == FORMAT_GBNF))
+        return make_text_check(g, error);
     if (!calls && !format) return true;
     g->n_checks = calls ? spec->n_tools : 1;
     g->checks = calloc(g->n_checks, sizeof *g->checks);
@@ -341,6 +357,7 @@ void generation_free(struct generation *g) {
     }
     free(g->checks);
     free(g->warnings.of);
+    text_check_free(g->text_check);
     matcher_free(g->matcher);
     trail_free(&g->trail);
     grammar_unref(g->grammar);

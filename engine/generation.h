@@ -11,6 +11,7 @@
 #include "engine/output.h"
 #include "engine/sampler.h"
 #include "engine/trail.h"
+#include "engine/text_check.h"
 #include "engine/validate.h"
 #include "engine/widen.h"
 
@@ -37,6 +38,7 @@ struct generation {
     struct grammar *grammar; /* NULL: free text */
     struct answer_check *checks; /* one per tool, or one for the format; n_checks */
     size_t n_checks;
+    struct text_check *text_check; /* of a format that is no JSON */
     struct widen_list warnings;  /* keywords dropped (spec->widen) */
     /* Running. */
     atomic_int cancel; /* enum cancel_reason */

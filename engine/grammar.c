@@ -20,6 +20,7 @@ struct grammar {
     atomic_uint references;
     struct rules rules;
     struct mask_cache *masks;
+    struct text_grammar *text; /* regex, gbnf */
     uint32_t shortest;
 };
 
@@ -31,6 +32,10 @@ struct mask_cache *grammar_masks(struct grammar *grammar) {
     return grammar->masks;
 }
 
+struct text_grammar *grammar_text(const struct grammar *grammar) {
+    return grammar->text;
+}
+
 struct grammar *grammar_ref(struct grammar *grammar) {
     atomic_fetch_add_explicit(&grammar->references, 1, memory_order_relaxed);
     return grammar;
@@ -40,6 +45,7 @@ void grammar_unref(struct grammar *grammar) {
     if (!grammar) return;
     if (atomic_fetch_sub_explicit(&grammar->references, 1, memory_order_acq_rel) != 1) return;
     rules_free(&grammar->rules);
+    text_grammar_free(grammar->text);
     mask_cache_free(grammar->masks);
     free(grammar);
 }
@@ -128,6 +134,35 @@ struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed,
 struct grammar *grammar_json_object(bool spaced, struct error *error) {
     static const char schema[] = "{\"type\":\"object\"}";
     return grammar_from_schema(schema, sizeof schema - 1, false, spaced, NULL, error);
+}
+
+/* ---- text ---- */
+
+/* Takes the network. */
+static struct grammar *of_network(struct network *network, struct error *error) {
+    struct grammar *grammar = network ? grammar_new(false) : NULL;
+    if (!grammar) {
+        network_free(network);
+        return fail(NULL, error);
+    }
+    grammar->text = text_grammar_new(network);
+    if (!grammar->text) return fail(grammar, error);
+    grammar->shortest = text_grammar_shortest(grammar->text);
+    return grammar;
+}
+
+struct grammar *grammar_from_regex(const char *pattern, size_t len, const char *path,
+                                   struct error *error) {
+    return of_network(network_from_regex(pattern, len, path, error), error);
+}
+
+struct grammar *grammar_from_gbnf(const char *text, size_t len, const char *path,
+                                  struct error *error) {
+    struct gbnf gbnf;
+    struct network *network = NULL;
+    if (gbnf_parse(&gbnf, text, len, path, error)) network = network_from_gbnf(&gbnf, path, error);
+    gbnf_free(&gbnf);
+    return of_network(network, error);
 }
 
 /* ---- calls ---- */

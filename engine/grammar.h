@@ -61,6 +61,14 @@ struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed,
 /* Any JSON object (response_format json_object). */
 struct grammar *grammar_json_object(bool spaced, struct error *error);
 
+/* A text that matches an ECMA-262 pattern as a whole (response_format regex): what engine/pattern.h
+ * understands. path: of errors. */
+struct grammar *grammar_from_regex(const char *pattern, size_t len, const char *path,
+                                   struct error *error);
+/* A text of a grammar in llama.cpp's notation (response_format gbnf): engine/gbnf.h. */
+struct grammar *grammar_from_gbnf(const char *text, size_t len, const char *path,
+                                  struct error *error);
+
 struct grammar *grammar_ref(struct grammar *grammar);
 void grammar_unref(struct grammar *grammar);
 

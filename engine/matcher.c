@@ -9,6 +9,7 @@
 #include "engine/machine.h"
 #include "engine/mask.h"
 #include "engine/mask_cache.h"
+#include "engine/text_match.h"
 #include "engine/vector.h"
 
 enum {
@@ -19,6 +20,8 @@ enum {
 struct matcher {
     struct grammar *grammar;
     const struct trie *trie;
+    bool is_text; /* of a regex or gbnf grammar: `text` instead of all below */
+    struct text_match text;
     struct machine machine;
     uint32_t n;
     uint32_t collect_at;
@@ -37,6 +40,11 @@ struct matcher *matcher_new(struct grammar *grammar, const struct trie *trie, st
     if (!matcher) return out_of_memory(NULL, error);
     matcher->grammar = grammar_ref(grammar);
     matcher->trie = trie;
+    matcher->is_text = grammar_text(grammar) != NULL;
+    if (matcher->is_text) {
+        text_match_start(&matcher->text, grammar_text(grammar));
+        return matcher;
+    }
     matcher->n = 1;
     matcher->collect_at = COLLECT_AT;
     if (!machine_init(&matcher->machine, grammar_rules(grammar)) ||
@@ -58,6 +66,11 @@ struct matcher *matcher_copy(const struct matcher *matcher, struct error *error)
     if (!copy) return out_of_memory(NULL, error);
     copy->grammar = grammar_ref(matcher->grammar);
     copy->trie = matcher->trie;
+    copy->is_text = matcher->is_text;
+    if (copy->is_text) {
+        text_match_copy(&copy->text, &matcher->text);
+        return copy;
+    }
     copy->n = matcher->n;
     copy->collect_at = matcher->collect_at;
     memcpy(copy->threads, matcher->threads, matcher->n * sizeof *matcher->threads);
@@ -74,7 +87,7 @@ struct matcher *matcher_copy(const struct matcher *matcher, struct error *error)
 }
 
 bool matcher_may_fail(const struct matcher *matcher) {
-    return matcher->machine.rules->guarded;
+    return !matcher->is_text && matcher->machine.rules->guarded;
 }
 
 bool matcher_guarded(const struct matcher *matcher) {
@@ -85,6 +98,7 @@ bool matcher_guarded(const struct matcher *matcher) {
 
 void matcher_free(struct matcher *matcher) {
     if (!matcher) return;
+    if (matcher->is_text) text_match_end(&matcher->text);
     grammar_unref(matcher->grammar);
     machine_free(&matcher->machine);
     mask_stack_free(&matcher->stack);
@@ -128,6 +142,7 @@ static bool accept_long(struct matcher *matcher, const char *bytes, size_t n) {
 
 bool matcher_accept(struct matcher *matcher, const char *bytes, size_t n) {
     struct thread threads[MACHINE_THREADS];
+    if (matcher->is_text) return text_match_accept(&matcher->text, bytes, n);
     if (n > PIECE && matcher_may_fail(matcher)) return accept_long(matcher, bytes, n);
     uint32_t frames = matcher->machine.n, n_threads = run(matcher, bytes, n, threads);
     if (n_threads == 0) {
@@ -143,6 +158,7 @@ bool matcher_accept(struct matcher *matcher, const char *bytes, size_t n) {
 
 bool matcher_allows(struct matcher *matcher, const char *bytes, size_t n) {
     struct thread threads[MACHINE_THREADS];
+    if (matcher->is_text) return text_match_allows(&matcher->text, bytes, n);
     uint32_t frames = matcher->machine.n;
     bool allowed = run(matcher, bytes, n, threads) > 0;
     matcher->machine.n = frames;
@@ -150,17 +166,19 @@ bool matcher_allows(struct matcher *matcher, const char *bytes, size_t n) {
 }
 
 bool matcher_may_end(const struct matcher *matcher) {
+    if (matcher->is_text) return text_match_may_end(&matcher->text);
     return ahead_may_end(&matcher->machine, matcher->threads, matcher->n);
 }
 
 bool matcher_must_end(const struct matcher *matcher) {
     unsigned char byte;
+    if (matcher->is_text) return text_match_must_end(&matcher->text);
     return matcher_may_end(matcher) &&
            ahead_bytes(&matcher->machine, matcher->threads, matcher->n, &byte, 1) == 0;
 }
 
 bool matcher_is_free(const struct matcher *matcher) {
-    return matcher->n == 1 && matcher->threads[0].mode == MODE_FREE;
+    return !matcher->is_text && matcher->n == 1 && matcher->threads[0].mode == MODE_FREE;
 }
 
 /* ---- masks ---- */
@@ -174,6 +192,7 @@ static uint64_t state_hash(const struct matcher *matcher) {
 
 uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits) {
     struct mask_cache *cache = grammar_masks(matcher->grammar);
+    if (matcher->is_text) return text_match_mask(&matcher->text, matcher->trie, cache, bits);
     uint64_t state = state_hash(matcher);
     uint32_t n_words = matcher->trie->n_words, count;
     if (mask_cache_get(cache, matcher->trie, state, bits, n_words, &count)) return count;
@@ -187,13 +206,16 @@ uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits) {
 /* ---- what is determined ---- */
 
 size_t matcher_forced(struct matcher *matcher, char *bytes, size_t cap) {
+    if (matcher->is_text) return text_match_forced(&matcher->text, bytes, cap);
     return ahead_forced(&matcher->machine, matcher->threads, matcher->n, bytes, cap);
 }
 
 uint32_t matcher_shortest(const struct matcher *matcher) {
+    if (matcher->is_text) return text_match_shortest(&matcher->text);
     return ahead_shortest(&matcher->machine, matcher->threads, matcher->n);
 }
 
 size_t matcher_closing(struct matcher *matcher, char *bytes, size_t cap) {
+    if (matcher->is_text) return text_match_closing(&matcher->text, bytes, cap);
     return ahead_closing(&matcher->machine, matcher->threads, matcher->n, bytes, cap);
 }

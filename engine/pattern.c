@@ -94,9 +94,11 @@ static uint32_t compile_node(struct compiler *c, uint32_t index, uint32_t out) {
 
 static enum pattern_result compile_automaton(struct pattern_pool *pool,
                                              const struct pattern_tree *tree, uint32_t node,
-                                             struct pattern_automaton *automaton) {
+                                             bool whole, struct pattern_automaton *automaton) {
     struct compiler c = {.pool = pool, .tree = tree, .first = pool->n_states};
     uint32_t match = add_state(&c, PATTERN_MATCH, 0, 0, 0);
+    if (whole) match = add_state(&c, PATTERN_FINISH, 0, match, 0);
+    automaton->anchored = whole;
     automaton->first = c.first;
     automaton->start = compile_node(&c, node, match);
     automaton->end = pool->n_states;
@@ -119,7 +121,7 @@ static enum pattern_result split_looks(struct pattern_pool *pool, struct pattern
         uint32_t at = pattern->n;
         if (look->behind || at > PATTERN_LOOKS) return PATTERN_UNSUPPORTED;
         enum pattern_result result =
-            compile_automaton(pool, tree, look->first, &pattern->automata[at]);
+            compile_automaton(pool, tree, look->first, false, &pattern->automata[at]);
         if (result != PATTERN_OK) return result;
         pattern->automata[at].negated = look->negated;
         pattern->automata[at].anchored = true;
@@ -133,8 +135,8 @@ static enum pattern_result split_looks(struct pattern_pool *pool, struct pattern
     return PATTERN_OK;
 }
 
-enum pattern_result pattern_compile(struct pattern_pool *pool, const char *text, size_t len,
-                                    struct pattern *pattern, const char **what) {
+static enum pattern_result compile(struct pattern_pool *pool, const char *text, size_t len,
+                                   bool whole, struct pattern *pattern, const char **what) {
     struct pattern_tree tree = {.pool = pool};
     *pattern = (struct pattern){.n = 1};
     *what = "the pattern needs too much memory";
@@ -144,10 +146,20 @@ enum pattern_result pattern_compile(struct pattern_pool *pool, const char *text,
         result = split_looks(pool, &tree, pattern);
     }
     if (result == PATTERN_OK)
-        result = compile_automaton(pool, &tree, tree.root, &pattern->automata[0]);
+        result = compile_automaton(pool, &tree, tree.root, whole, &pattern->automata[0]);
     if (result == PATTERN_TOO_LARGE) *what = "the pattern needs too many states";
     free(tree.nodes);
     return result;
+}
+
+enum pattern_result pattern_compile(struct pattern_pool *pool, const char *text, size_t len,
+                                    struct pattern *pattern, const char **what) {
+    return compile(pool, text, len, false, pattern, what);
+}
+
+enum pattern_result pattern_compile_whole(struct pattern_pool *pool, const char *text, size_t len,
+                                          struct pattern *pattern, const char **what) {
+    return compile(pool, text, len, true, pattern, what);
 }
 
 void pattern_pool_free(struct pattern_pool *pool) {

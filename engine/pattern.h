@@ -61,6 +61,9 @@ enum pattern_result { PATTERN_OK, PATTERN_SYNTAX, PATTERN_UNSUPPORTED, PATTERN_T
 /* Adds the automata of a pattern (valid UTF-8) to the pool. *what: what is wrong or unsupported. */
 enum pattern_result pattern_compile(struct pattern_pool *pool, const char *text, size_t len,
                                     struct pattern *pattern, const char **what);
+/* The same for patterns that the whole text must match, as if between ^(?: and )$. */
+enum pattern_result pattern_compile_whole(struct pattern_pool *pool, const char *text, size_t len,
+                                          struct pattern *pattern, const char **what);
 void pattern_pool_free(struct pattern_pool *pool);
 
 #endif

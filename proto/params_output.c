@@ -1,7 +1,5 @@
 #include "proto/params.h"
 
-#include <stdio.h>
-
 #include "proto/json.h"
 #include "proto/span.h"
 
@@ -22,11 +20,10 @@ static bool read_format(struct params *params) {
         spec->format = FORMAT_JSON_SCHEMA;
         spec->format_schema = arena_copy(params->arena, raw.bytes, raw.len);
     } else {
-        const char *name = json_string_value(type);
-        snprintf(params->error->keyword, sizeof params->error->keyword, "%s", name);
-        snprintf(params->error->reason, sizeof params->error->reason, "not_supported_yet");
-        return error_at(params->error, ERROR_SCHEMA_UNSUPPORTED, "response_format.type",
-                        "response_format %s is not supported yet", name);
+        bool regex = json_is(type, "regex");
+        spec->format = regex ? FORMAT_REGEX : FORMAT_GBNF;
+        spec->format_schema =
+            params_text(params, json_object_get(format, regex ? "pattern" : "grammar"));
     }
     return true;
 }

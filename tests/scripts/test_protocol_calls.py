@@ -342,9 +342,6 @@ def not_yet():
         for member, value in (("overflow", "error"), ("on_unsupported", "error")):
             assert same(c.call("tool_call", {**CALL, member: value})) == same(c.call("tool_call", CALL))
             refused(c, "tool_call", {**CALL, member: "maybe"}, member)
-        for form in ({"type": "regex", "pattern": "a+"}, {"type": "gbnf", "grammar": 'root ::= "a"'}):
-            error = refused(c, "chat", {**BASE, "response_format": form}, "response_format.type", 1004)
-            assert form["type"] in error["message"] and error["data"]["keyword"] == form["type"], error
 
 
 # ---- sampling ----

@@ -1,0 +1,257 @@
+#include "engine/stacks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/hash.h"
+#include "engine/text_mask.h"
+#include "engine/vector.h"
+
+enum { BUDGET = 8 << 20 };
+
+enum { UNKNOWN, OUTSIDE, FIRST_MOVE };
+
+/* ---- life ---- */
+
+static bool add_bottoms(struct stacks *stacks) {
+    if (!vector_reserve((void **)&stacks->frames, &stacks->cap_frames, 2, sizeof *stacks->frames))
+        return false;
+    for (uint32_t i = STACKS_HOLE; i <= STACKS_ROOT; i++)
+        stacks->frames[i] = (struct frame_of_stack){.hash = i, .over_hole = i == STACKS_HOLE};
+    stacks->n_frames = 2;
+    return true;
+}
+
+static struct moment settle(struct stacks *stacks, uint32_t bottom);
+
+bool stacks_init(struct stacks *stacks, const struct network *network) {
+    *stacks = (struct stacks){.network = network, .limit = BUDGET};
+    stacks->closure = closure_new();
+    if (!stacks->closure || !add_bottoms(stacks)) return false;
+    closure_begin(stacks->closure);
+    closure_add(stacks, network->start, STACKS_ROOT);
+    stacks->start = settle(stacks, STACKS_ROOT);
+    return !stacks->failed;
+}
+
+static void free_tables(struct stacks *stacks) {
+    for (uint32_t i = 0; i < stacks->n_shapes; i++) inside_free(stacks->shapes[i].inside);
+    free(stacks->frames);
+    free(stacks->shapes);
+    free(stacks->ways);
+    free(stacks->next);
+    free(stacks->allowed);
+    free(stacks->moves);
+    free(stacks->memos);
+    free(stacks->frame_slots);
+    free(stacks->shape_slots);
+    free(stacks->memo_slots);
+}
+
+void stacks_free(struct stacks *stacks) {
+    free_tables(stacks);
+    closure_free(stacks->closure);
+    *stacks = (struct stacks){0};
+}
+
+void stacks_use(struct stacks *stacks, struct stacks_user *user) {
+    user->previous = NULL;
+    user->next = stacks->users;
+    if (user->next) user->next->previous = user;
+    stacks->users = user;
+}
+
+void stacks_leave(struct stacks *stacks, struct stacks_user *user) {
+    if (user->next) user->next->previous = user->previous;
+    if (user->previous)
+        user->previous->next = user->next;
+    else
+        stacks->users = user->next;
+}
+
+size_t stacks_bytes(const struct stacks *stacks) {
+    size_t classes = stacks->network->alphabet.n_classes, words = stacks->network->alphabet.words;
+    return stacks->n_frames * (sizeof *stacks->frames + 12) + stacks->n_ways * sizeof(struct way) +
+           stacks->n_shapes * (sizeof *stacks->shapes + classes * 4 + words * 8 + 12) +
+           stacks->n_moves * sizeof *stacks->moves + stacks->n_memos * (sizeof(struct memo) + 12) +
+           stacks->inside_bytes;
+}
+
+uint32_t stacks_shortest(const struct stacks *stacks, struct moment at) {
+    const struct shape *shape = &stacks->shapes[at.shape];
+    return shape->ends ? 0 : network_sum(shape->shortest, stacks->frames[at.base].rest);
+}
+
+uint64_t stacks_hash(const struct stacks *stacks, struct moment at) {
+    return hash_mix(hash_mix(19, stacks->shapes[at.shape].hash), stacks->frames[at.base].hash);
+}
+
+/* ---- shapes and bases ---- */
+
+uint32_t stacks_on(struct stacks *stacks, uint32_t base, uint32_t above) {
+    uint32_t chain[NETWORK_DEPTH + 1], n = 0;
+    for (; above > STACKS_ROOT && n <= NETWORK_DEPTH; above = stacks->frames[above].parent)
+        chain[n++] = above;
+    while (n-- > 0 && !stacks->failed) {
+        struct frame_of_stack frame = stacks->frames[chain[n]];
+        base = stacks_frame(stacks, base, frame.state, frame.count);
+    }
+    return base;
+}
+
+/* The frames over `base` alone, over the hole. */
+static uint32_t lift(struct stacks *stacks, uint32_t base, uint32_t frame) {
+    uint32_t chain[NETWORK_DEPTH + 1], n = 0, made = STACKS_HOLE;
+    for (; frame != base && n <= NETWORK_DEPTH; frame = stacks->frames[frame].parent)
+        chain[n++] = frame;
+    while (n-- > 0 && !stacks->failed) {
+        struct frame_of_stack of = stacks->frames[chain[n]];
+        made = stacks_frame(stacks, made, of.state, of.count);
+    }
+    return made;
+}
+
+static uint32_t common(const struct stacks *stacks, uint32_t a, uint32_t b) {
+    const struct frame_of_stack *frames = stacks->frames;
+    while (a != b) {
+        if (frames[a].depth >= frames[b].depth)
+            a = frames[a].parent;
+        else
+            b = frames[b].parent;
+    }
+    return a;
+}
+
+/* What the closure found, as a shape over the deepest base that all ways have in common. */
+static struct moment settle(struct stacks *stacks, uint32_t bottom) {
+    struct closure *closure = stacks->closure;
+    struct way ways[STACKS_WAYS];
+    uint32_t base = closure->n ? closure->ways[0].frame : bottom;
+    for (uint32_t i = 1; i < closure->n; i++) base = common(stacks, base, closure->ways[i].frame);
+    for (uint32_t i = 0; i < closure->n; i++)
+        ways[i] = (struct way){closure->ways[i].state, lift(stacks, base, closure->ways[i].frame)};
+    return (struct moment){stacks_shape(stacks, ways, closure->n, closure->ends), base};
+}
+
+/* ---- the step ---- */
+
+/* The ways that take the class go on, each with its frames on top of a base. */
+static void advance(struct stacks *stacks, uint32_t shape, uint32_t base, uint32_t class) {
+    uint32_t n = stacks->shapes[shape].n;
+    closure_begin(stacks->closure);
+    for (uint32_t i = 0; i < n && !stacks->failed; i++) {
+        struct way way = stacks->ways[stacks->shapes[shape].first + i];
+        const struct network_state *state = &stacks->network->states[way.state];
+        if (!(network_set(stacks->network, state->set)[class / 64] >> class % 64 & 1)) continue;
+        uint32_t frame = base == STACKS_HOLE ? way.frame : stacks_on(stacks, base, way.frame);
+        closure_add(stacks, state->out, frame);
+    }
+}
+
+/* What the class does whatever the base. */
+static void find_move(struct stacks *stacks, uint32_t shape, uint32_t class) {
+    uint32_t value = OUTSIDE;
+    advance(stacks, shape, STACKS_HOLE, class);
+    if (!stacks->closure->ends) {
+        uint32_t peak = stacks->closure->peak;
+        struct moment to = settle(stacks, STACKS_HOLE);
+        if (stacks->failed || !vector_reserve((void **)&stacks->moves, &stacks->cap_moves,
+                                              stacks->n_moves + 1, sizeof *stacks->moves)) {
+            stacks->failed = true;
+            return;
+        }
+        stacks->moves[stacks->n_moves] = (struct move){to.shape, to.base, peak};
+        value = FIRST_MOVE + stacks->n_moves++;
+    }
+    stacks->next[(size_t)shape * stacks->network->alphabet.n_classes + class] = value;
+}
+
+static enum step_verdict step_outside(struct stacks *stacks, struct moment from, uint32_t class,
+                                      struct moment *to) {
+    const struct memo *known = stacks_memo(stacks, from, class);
+    if (known) return *to = known->to, (enum step_verdict)known->verdict;
+    struct memo memo = {.from = from, .class = class, .verdict = STEP_DONE};
+    bool hole = stacks->frames[from.base].over_hole;
+    advance(stacks, from.shape, from.base, class);
+    if (hole && (stacks->closure->ends || stacks->closure->peak > STACKS_HALF))
+        memo.verdict = STEP_OUT;
+    else if (!stacks->closure->n && !stacks->closure->ends)
+        memo.verdict = STEP_NONE;
+    else
+        memo.to = settle(stacks, hole ? STACKS_HOLE : STACKS_ROOT);
+    if (stacks->failed) return STEP_NONE;
+    stacks_remember(stacks, memo);
+    *to = memo.to;
+    return (enum step_verdict)memo.verdict;
+}
+
+enum step_verdict stacks_step(struct stacks *stacks, const struct moment *from, uint32_t class,
+                              struct moment *to) {
+    uint32_t classes = stacks->network->alphabet.n_classes;
+    if (!(stacks_allowed(stacks, from->shape)[class / 64] >> class % 64 & 1)) return STEP_NONE;
+    if (stacks_bytes(stacks) > stacks->limit && !stacks_collect(stacks)) return STEP_NONE;
+    size_t at = (size_t)from->shape * classes + class;
+    if (stacks->next[at] == UNKNOWN) find_move(stacks, from->shape, class);
+    if (stacks->failed) return STEP_NONE;
+    if (stacks->next[at] == OUTSIDE) {
+        if (from->base == STACKS_HOLE) return STEP_OUT;
+        return step_outside(stacks, *from, class, to);
+    }
+    struct move move = stacks->moves[stacks->next[at] - FIRST_MOVE];
+    const struct frame_of_stack *base = &stacks->frames[from->base];
+    if (base->depth + move.peak > (base->over_hole ? STACKS_HALF : NETWORK_DEPTH))
+        return step_outside(stacks, *from, class, to);
+    *to = (struct moment){move.shape, stacks_on(stacks, from->base, move.above)};
+    return stacks->failed ? STEP_NONE : STEP_DONE;
+}
+
+/* ---- collection ---- */
+
+/* Copies a stack into other tables. */
+static uint32_t copy_frame(const struct stacks *from, struct stacks *to, uint32_t frame) {
+    uint32_t chain[NETWORK_DEPTH + 1], n = 0;
+    for (; frame > STACKS_ROOT && n <= NETWORK_DEPTH; frame = from->frames[frame].parent)
+        chain[n++] = frame;
+    while (n-- > 0 && !to->failed)
+        frame = stacks_frame(to, frame, from->frames[chain[n]].state, from->frames[chain[n]].count);
+    return frame;
+}
+
+static void copy_moment(const struct stacks *from, struct stacks *to, struct moment *moment) {
+    const struct shape *shape = &from->shapes[moment->shape];
+    struct way ways[STACKS_WAYS];
+    for (uint32_t i = 0; i < shape->n; i++) {
+        struct way way = from->ways[shape->first + i];
+        ways[i] = (struct way){way.state, copy_frame(from, to, way.frame)};
+    }
+    moment->shape = stacks_shape(to, ways, shape->n, shape->ends);
+    moment->base = copy_frame(from, to, moment->base);
+}
+
+static struct moment *moment_at(const struct stacks_user *user, uint32_t i) {
+    return (struct moment *)((char *)user->moments + i * user->stride);
+}
+
+bool stacks_collect(struct stacks *stacks) {
+    struct stacks fresh = {.network = stacks->network};
+    struct stacks old = *stacks;
+    if (!add_bottoms(&fresh)) fresh.failed = true;
+    if (!fresh.failed) copy_moment(&old, &fresh, &stacks->start);
+    for (struct stacks_user *user = old.users; user && !fresh.failed; user = user->next)
+        for (uint32_t i = 0; i < user->n && !fresh.failed; i++)
+            copy_moment(&old, &fresh, moment_at(user, i));
+    if (fresh.failed) { /* moments are mixed up: this match is lost, and says so */
+        free_tables(&fresh);
+        stacks->failed = true;
+        return false;
+    }
+    fresh.start = stacks->start;
+    fresh.users = old.users;
+    fresh.closure = old.closure;
+    fresh.collections = old.collections + 1;
+    free_tables(&old);
+    *stacks = fresh;
+    size_t live = stacks_bytes(stacks);
+    stacks->limit = 2 * live > BUDGET ? 2 * live : BUDGET;
+    return true;
+}

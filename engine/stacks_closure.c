@@ -1,0 +1,139 @@
+/* What a way becomes between two characters: calls go onto the stack, returns come off it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/hash.h"
+#include "engine/stacks.h"
+
+enum { MOST = 4096 /* entries followed from one character */, SLOTS = 4 * MOST };
+
+struct closure *closure_new(void) {
+    struct closure *closure = calloc(1, sizeof *closure);
+    if (!closure) return NULL;
+    closure->stack = malloc(2 * MOST * sizeof *closure->stack);
+    closure->seen = calloc(SLOTS, sizeof *closure->seen);
+    if (closure->stack && closure->seen) return closure;
+    closure_free(closure);
+    return NULL;
+}
+
+void closure_free(struct closure *closure) {
+    if (!closure) return;
+    free(closure->stack);
+    free(closure->seen);
+    free(closure);
+}
+
+void closure_begin(struct closure *closure) {
+    closure->n = closure->peak = closure->n_stack = closure->n_seen = 0;
+    closure->ends = false;
+    if (++closure->stamp == 0) {
+        memset(closure->seen, 0, SLOTS * sizeof *closure->seen);
+        closure->stamp = 1;
+    }
+}
+
+/* Frames up to depth `floor` were there before the last character; the others are so new that
+ * nothing was read in them. Was the place reached before, with as few of them? */
+static bool is_seen(struct closure *closure, const struct closure_entry *entry) {
+    uint64_t hash = hash_mix(entry->state, entry->frame);
+    uint32_t at = (uint32_t)(hash >> 20) & (SLOTS - 1);
+    while (closure->seen[at].stamp == closure->stamp &&
+           (closure->seen[at].state != entry->state || closure->seen[at].frame != entry->frame))
+        at = (at + 1) & (SLOTS - 1);
+    bool known = closure->seen[at].stamp == closure->stamp;
+    if (known && closure->seen[at].floor >= entry->floor) return true;
+    if (!known && closure->n_seen++ >= MOST) return true;
+    closure->seen[at].stamp = closure->stamp;
+    closure->seen[at].state = entry->state;
+    closure->seen[at].frame = entry->frame;
+    closure->seen[at].floor = entry->floor;
+    return false;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+/* Only what can be completed, and not too deep. */
+static void push(struct stacks *stacks, uint32_t state, uint32_t frame, uint32_t floor) {
+    struct closure *closure = stacks->closure;
+    const struct network_state *to = &stacks->network->states[state];
+    uint32_t depth = stacks->frames[frame].depth, deepest = depth + to->height;
+    if (to->distance == NETWORK_INFINITE || closure->n_stack >= 2 * MOST) return;
+    if (deepest > closure->peak) closure->peak = deepest;
+    if (deepest > NETWORK_DEPTH) return;
+    closure->stack[closure->n_stack++] =
+        (struct closure_entry){state, frame, smaller(floor, depth)};
+}
+
+static void call(struct stacks *stacks, const struct closure_entry *entry, uint32_t place,
+                 uint32_t count) {
+    uint32_t frame = stacks_frame(stacks, entry->frame, entry->state, count);
+    if (frame) push(stacks, place, frame, entry->floor);
+}
+
+/* An iteration is complete. One that read nothing leads nowhere new: that it may be left out was
+ * taken care of when the repetition began. */
+static void iterate(struct stacks *stacks, const struct closure_entry *entry) {
+    struct frame_of_stack frame = stacks->frames[entry->frame];
+    const struct network_state *repeat = &stacks->network->states[frame.state];
+    const struct network_state *body = &stacks->network->states[repeat->other];
+    uint32_t floor = smaller(entry->floor, frame.depth - 1);
+    struct closure_entry outside = {frame.state, frame.parent, floor};
+    if (frame.depth > entry->floor) return;
+    bool enough = frame.count >= repeat->min || body->nullable;
+    if (enough) push(stacks, repeat->out, frame.parent, floor);
+    if (frame.count >= repeat->max) return;
+    bool endless = repeat->max == GBNF_NONE && frame.count >= repeat->min;
+    call(stacks, &outside, repeat->other, endless ? frame.count : frame.count + 1);
+}
+
+static void give_back(struct stacks *stacks, const struct closure_entry *entry) {
+    if (entry->frame <= STACKS_ROOT) {
+        stacks->closure->ends = true;
+        return;
+    }
+    const struct frame_of_stack *frame = &stacks->frames[entry->frame];
+    const struct network_state *state = &stacks->network->states[frame->state];
+    if (state->op == NETWORK_REPEAT)
+        iterate(stacks, entry);
+    else
+        push(stacks, state->out, frame->parent, entry->floor);
+}
+
+static void repeat(struct stacks *stacks, const struct closure_entry *entry) {
+    const struct network_state *state = &stacks->network->states[entry->state];
+    if (state->min == 0 || stacks->network->states[state->other].nullable)
+        push(stacks, state->out, entry->frame, entry->floor);
+    call(stacks, entry, state->other, 1);
+}
+
+static void take(struct closure *closure, const struct closure_entry *entry) {
+    for (uint32_t i = 0; i < closure->n; i++)
+        if (closure->ways[i].state == entry->state && closure->ways[i].frame == entry->frame)
+            return;
+    if (closure->n < STACKS_WAYS)
+        closure->ways[closure->n++] = (struct way){entry->state, entry->frame};
+}
+
+void closure_add(struct stacks *stacks, uint32_t state, uint32_t frame) {
+    struct closure *closure = stacks->closure;
+    push(stacks, state, frame, stacks->frames[frame].depth);
+    while (closure->n_stack) {
+        struct closure_entry entry = closure->stack[--closure->n_stack];
+        const struct network_state *at = &stacks->network->states[entry.state];
+        if (is_seen(closure, &entry)) continue;
+        switch (at->op) {
+        case NETWORK_BACK: give_back(stacks, &entry); break;
+        case NETWORK_TAKE: take(closure, &entry); break;
+        case NETWORK_FORK:
+            push(stacks, at->other, entry.frame, entry.floor);
+            push(stacks, at->out, entry.frame, entry.floor);
+            break;
+        case NETWORK_CALL: call(stacks, &entry, at->other, 0); break;
+        case NETWORK_JUMP: push(stacks, at->out, entry.frame, entry.floor); break;
+        default: repeat(stacks, &entry); break;
+        }
+    }
+}
