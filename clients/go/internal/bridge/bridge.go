@@ -65,6 +65,10 @@ func (b *Bridge) Close() { b.daemon.close() }
 func (b *Bridge) route(pattern string, handle func(*exchange, http.ResponseWriter, *http.Request)) {
 	b.routes.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		client := b.daemon.take()
+		if client == nil {
+			b.fail(w, r, &plm.Error{Code: plm.CodeOverloaded, Message: "overloaded: too many requests at a time"})
+			return
+		}
 		defer b.daemon.give(client)
 		handle(&exchange{b, client}, w, r)
 	})

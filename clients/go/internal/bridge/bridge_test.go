@@ -425,6 +425,35 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+func TestTooManyAtATime(t *testing.T) {
+	release := make(chan struct{})
+	var arrived atomic.Int32
+	s := start(t, Options{}, func(call *fake.Call) (any, error) {
+		arrived.Add(1)
+		<-release
+		return fake.Text("ok"), nil
+	})
+	var group sync.WaitGroup
+	for range maxLent {
+		group.Go(func() {
+			if status, body := s.post(t, "/v1/chat/completions", `{`+ask+`}`); status != 200 {
+				t.Error(status, body)
+			}
+		})
+	}
+	for end := time.Now().Add(20 * time.Second); arrived.Load() < maxLent && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	if status, body := s.post(t, "/v1/chat/completions", `{`+ask+`}`); status != 429 || !strings.Contains(body, "overloaded") {
+		t.Error(status, body)
+	}
+	close(release)
+	group.Wait()
+	if status, _ := s.post(t, "/v1/chat/completions", `{`+ask+`}`); status != 200 {
+		t.Error(status)
+	}
+}
+
 // ---- the rest ----
 
 func TestCompletions(t *testing.T) {

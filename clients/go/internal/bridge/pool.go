@@ -6,7 +6,10 @@ import (
 	plm "plm.local/clients/go"
 )
 
-const maxIdle = 16
+const (
+	maxIdle = 16
+	maxLent = 192 // the daemon allows a user 256: some are left for others
+)
 
 // pool lends connections to the daemon, each to one request at a time: the daemon shares out its time,
 // bounds what is in flight and holds back slow readers by connection, so that no agent stands behind
@@ -16,12 +19,18 @@ type pool struct {
 
 	mu     sync.Mutex
 	idle   []*plm.Client
+	lent   int
 	closed bool
 }
 
+// take returns nil if too many are in use.
 func (p *pool) take() *plm.Client {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.lent == maxLent {
+		return nil
+	}
+	p.lent++
 	if n := len(p.idle); n > 0 {
 		client := p.idle[n-1]
 		p.idle = p.idle[:n-1]
@@ -33,6 +42,7 @@ func (p *pool) take() *plm.Client {
 func (p *pool) give(client *plm.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.lent--
 	if p.closed || len(p.idle) == maxIdle {
 		_ = client.Close() // never fails
 		return
