@@ -34,27 +34,28 @@ struct grammar_syntax {
 };
 
 enum grammar_choice {
-    GRAMMAR_CALLS,       /* 1..max_calls calls, nothing else */
-    GRAMMAR_AUTO,        /* free text in which `open`, wherever it is completed, starts 1..max_calls
-                            calls that end the generation; or free text to the end */
+    GRAMMAR_CALLS, /* 1..max_calls calls, nothing else */
+    GRAMMAR_AUTO,  /* free text in which `open`, wherever it is completed, starts 1..max_calls
+                      calls that end the generation; or free text to the end */
 };
 
-struct grammar_limits { /* 0: the default, that of engine.h */
+struct grammar_limits {  /* 0: the default, that of engine.h */
     size_t schema_bytes; /* of one schema */
     unsigned depth;
 };
 
-/* Tools' arguments are closed objects, members in schema order (protocol.md, tool_call). Errors: -32602 for a malformed schema
- * (path "tools[3].parameters/properties/x"), 1004 for an unsupported keyword (path, keyword, reason) and for
- * an unsatisfiable schema (reason "unsatisfiable"). */
+/* Tools' arguments are closed objects, members in schema order (protocol.md, tool_call). Errors:
+ * -32602 for a malformed schema (path "tools[3].parameters/properties/x"), 1004 for an unsupported
+ * keyword (path, keyword, reason) and for an unsatisfiable schema (reason "unsatisfiable"). */
 struct grammar *grammar_from_tools(const struct grammar_tool *tools, size_t n_tools,
                                    enum grammar_choice choice, unsigned max_calls,
                                    const struct grammar_syntax *syntax,
                                    const struct grammar_limits *limits, struct error *error);
 
-/* One JSON value by schema (response_format json_schema). closed: as for tools. Else members come in any
- * order, undeclared ones after all required ones; where all declared members of an object are
- * required, in schema order. What closes a value (matcher_closing) keeps schema order. */
+/* One JSON value by schema (response_format json_schema). closed: as for tools. Else members come
+ * in any order, undeclared ones after all required ones unless patterns speak of them; where all
+ * declared members of an object are required, in schema order. What closes a value
+ * (matcher_closing) keeps schema order. */
 struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed, bool spaced,
                                     const struct grammar_limits *limits, struct error *error);
 

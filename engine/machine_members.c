@@ -1,6 +1,6 @@
 /* Which members an object may still have, must still have, and what they need at least. Declared
  * ones come in schema order, or in any (then the frame knows which there are); further ones come
- * once no required one is missing. */
+ * once no required one is missing, or at any time where patterns speak of them. */
 #include "engine/machine.h"
 
 const struct cell_object *machine_object_of(const struct machine *machine,
@@ -114,10 +114,16 @@ bool machine_property(const struct machine *machine, const struct frame *frame, 
            countable(machine, frame, index);
 }
 
+/* Members that patterns speak of may come before required ones. */
+static bool waits(const struct machine *machine, const struct frame *frame) {
+    const struct cell_object *object = machine_object_of(machine, frame);
+    bool any_time = !object->ordered && object->language != RULES_NONE;
+    return !any_time && outlook_of(machine, frame).missing > 0;
+}
+
 bool machine_additional(const struct machine *machine, const struct frame *frame) {
     const struct cell_object *object = machine_object_of(machine, frame);
-    return object->further && frame->count < MACHINE_SEEN &&
-           outlook_of(machine, frame).missing == 0 &&
+    return object->further && frame->count < MACHINE_SEEN && !waits(machine, frame) &&
            frame->depth + object->further_height <= RULES_DEPTH &&
            countable(machine, frame, object->n_props) && machine_key_left(machine, frame);
 }

@@ -31,7 +31,8 @@ static bool close_object(struct machine *machine, struct thread *thread) {
 static void start_key(const struct machine *machine, struct thread *thread) {
     const struct frame *frame = &machine->frames[thread->frame];
     const struct cell_object *object = machine_object_of(machine, frame);
-    if (machine_additional(machine, frame)) {
+    bool narrowed = machine->closing && !object->ordered && frame->missing;
+    if (!narrowed && machine_additional(machine, frame)) {
         machine_start_open_key(machine, thread);
         return;
     }
@@ -39,7 +40,7 @@ static void start_key(const struct machine *machine, struct thread *thread) {
                               .lo = object->keys,
                               .hi = object->keys + object->n_props,
                               .mode = MODE_KEY_WORDS};
-    if (!machine->closing || object->ordered || !frame->missing) return;
+    if (!narrowed) return;
     uint32_t wanted = machine_first_missing(machine, frame);
     while (thread->lo + 1 < thread->hi && machine->rules->words.list[thread->lo].value != wanted)
         thread->lo++;

@@ -230,6 +230,24 @@ START_TEST(any_order) {
 }
 END_TEST
 
+/* Also where members that a pattern declares might come first. */
+START_TEST(closing_order) {
+    struct grammar *grammar = compile(
+        "{\"type\":\"object\",\"properties\":{\"b\":{\"const\":1},\"ab\":{\"const\":22},\"c\":{}},"
+        "\"required\":[\"b\",\"ab\"],\"patternProperties\":{\"^a\":{\"type\":\"integer\"}},\"additionalProperties\":false}",
+        false, false);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    char closing[64];
+    size_t n = matcher_closing(matcher, closing, sizeof closing);
+    ck_assert_msg(n == 15 && !memcmp(closing, "{\"b\":1,\"ab\":22}", n), "%.*s", (int)n, closing);
+    ck_assert(feed(matcher, "{\"aa\":5,\"ab\":22"));
+    n = matcher_closing(matcher, closing, sizeof closing);
+    ck_assert_msg(n == 7 && !memcmp(closing, ",\"b\":1}", n), "%.*s", (int)n, closing);
+    matcher_free(matcher);
+    grammar_unref(grammar);
+}
+END_TEST
+
 /* The arguments of tools keep the order that the schema declares. */
 START_TEST(schema_order) {
     struct grammar *grammar = wide_object(true);
@@ -292,6 +310,7 @@ static Suite *suite(void) {
     tcase_add_test(t, rejection_changes_nothing);
     tcase_add_test(t, depth_is_bounded);
     tcase_add_test(t, any_order);
+    tcase_add_test(t, closing_order);
     tcase_add_test(t, schema_order);
     tcase_add_test(t, long_texts);
     tcase_add_test(t, long_minimum);
