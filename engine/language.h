@@ -48,12 +48,20 @@ struct language {
 
 #define LANGUAGE_NO_CLASS 255 /* what no string may hold: NUL, surrogates */
 
+/* What is known of the strings that will be wanted, as bits by pattern: states that lead to no such
+ * string need not be made. */
+struct language_outlook {
+    uint32_t needed;  /* these hold */
+    uint32_t refused; /* these don't */
+};
+
 /* The product of n patterns over one pool, and of a length if it is not NULL (the length is then
  * part of every state, and strings outside are never wanted). Takes its steps from *budget; too
  * large when they do not suffice. */
 enum pattern_result language_build(struct language *language, const struct pattern_pool *pool,
                                    const struct pattern *patterns, uint32_t n,
-                                   const struct language_length *length, uint64_t *budget);
+                                   const struct language_length *length,
+                                   const struct language_outlook *outlook, uint64_t *budget);
 /* wanted(label): may a string end with these patterns holding? False without memory. */
 bool language_finish(struct language *language, bool (*wanted)(uint32_t label, const void *user),
                      const void *user);

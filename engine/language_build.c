@@ -1,7 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/hash.h"
 #include "engine/language.h"
 #include "engine/vector.h"
 
@@ -14,8 +13,10 @@ struct builder {
     const struct pattern_pool *pool;
     struct pattern_automaton automata[LANGUAGE_PATTERNS];
     uint32_t owner[LANGUAGE_PATTERNS]; /* the pattern of an automaton */
+    bool alone[LANGUAGE_PATTERNS];     /* it has no other */
     uint32_t n, n_patterns;
     const struct language_length *length;
+    struct language_outlook outlook;
     uint32_t words;    /* of a set, the count included as the last */
     uint64_t *sets;    /* one for each state */
     uint64_t *restart; /* what a search begins anew with */
@@ -193,7 +194,31 @@ static void initial_set(struct builder *b, uint64_t *set) {
     tidy(b, set);
 }
 
-/* False: the length is exceeded. */
+static bool any_of(const uint64_t *set, uint32_t from, uint32_t end) {
+    for (; from < end && from % 64; from++)
+        if (has(set, from)) return true;
+    for (; from + 64 <= end; from += 64)
+        if (set[from / 64]) return true;
+    for (; from < end; from++)
+        if (has(set, from)) return true;
+    return false;
+}
+
+/* Can no wanted string come of the set? A needed pattern has lost all its states, or one that is
+ * refused has matched, for good. A pattern of several automata is judged at the end. */
+static bool hopeless(const struct builder *b, const uint64_t *set) {
+    for (uint32_t i = 0; i < b->n; i++) {
+        const struct pattern_automaton *automaton = &b->automata[i];
+        uint32_t owner = 1u << b->owner[i];
+        if (automaton->negated) continue;
+        if ((b->outlook.refused & owner) && b->alone[i] && has(set, automaton->first)) return true;
+        if ((b->outlook.needed & owner) && !any_of(set, automaton->first, automaton->end))
+            return true;
+    }
+    return false;
+}
+
+/* False: the length is exceeded, or nothing that is wanted can follow. */
 static bool successor(struct builder *b, const uint64_t *from, uint32_t class, uint64_t *to) {
     uint64_t count = from[b->words - 1];
     memset(to, 0, b->words * sizeof *to);
@@ -214,7 +239,7 @@ static bool successor(struct builder *b, const uint64_t *from, uint32_t class, u
     for (uint32_t word = 0; word + 1 < b->words; word++) to[word] |= b->restart[word];
     b->work += b->words;
     tidy(b, to);
-    return true;
+    return !hopeless(b, to);
 }
 
 /* Adds what a state comes to when the text ends there. */
@@ -243,14 +268,20 @@ static uint32_t label_of(struct builder *b, const uint64_t *set, uint64_t *scrat
 
 /* ---- states ---- */
 
+static uint32_t hash_set(const struct builder *b, const uint64_t *set) {
+    uint64_t hash = 5;
+    for (uint32_t word = 0; word < b->words; word++)
+        hash = (hash ^ set[word]) * 0x9E3779B97F4A7C15ull, hash ^= hash >> 29;
+    return (uint32_t)(hash ^ hash >> 32);
+}
+
 static bool grow_table(struct builder *b) {
     uint32_t cap = b->table_cap ? b->table_cap * 2 : 64;
     uint32_t *table = malloc(cap * sizeof *table);
     if (!table) return false;
     memset(table, 0xFF, cap * sizeof *table);
     for (uint32_t i = 0; i < b->language->n_states; i++) {
-        uint64_t hash = hash_bytes(5, b->sets + (size_t)i * b->words, b->words * sizeof *b->sets);
-        uint32_t at = (uint32_t)hash & (cap - 1);
+        uint32_t at = hash_set(b, b->sets + (size_t)i * b->words) & (cap - 1);
         while (table[at] != UINT32_MAX) at = (at + 1) & (cap - 1);
         table[at] = i;
     }
@@ -282,8 +313,7 @@ static bool reserve_state(struct builder *b) {
 static uint16_t state_of(struct builder *b) {
     uint32_t n = b->language->n_states;
     const uint64_t *set = b->sets + (size_t)n * b->words;
-    uint64_t hash = hash_bytes(5, set, b->words * sizeof *set);
-    uint32_t at = (uint32_t)hash & (b->table_cap - 1);
+    uint32_t at = hash_set(b, set) & (b->table_cap - 1);
     for (; b->table[at] != UINT32_MAX; at = (at + 1) & (b->table_cap - 1))
         if (memcmp(b->sets + (size_t)b->table[at] * b->words, set, b->words * sizeof *set) == 0)
             return (uint16_t)b->table[at];
@@ -313,6 +343,7 @@ static bool collect_automata(struct builder *b, const struct pattern *patterns, 
         for (uint32_t k = 0; k < patterns[i].n; k++) {
             if (b->n == LANGUAGE_PATTERNS) return false;
             b->owner[b->n] = i;
+            b->alone[b->n] = patterns[i].n == 1;
             b->automata[b->n++] = patterns[i].automata[k];
         }
     return true;
@@ -320,9 +351,11 @@ static bool collect_automata(struct builder *b, const struct pattern *patterns, 
 
 enum pattern_result language_build(struct language *language, const struct pattern_pool *pool,
                                    const struct pattern *patterns, uint32_t n,
-                                   const struct language_length *length, uint64_t *budget) {
+                                   const struct language_length *length,
+                                   const struct language_outlook *outlook, uint64_t *budget) {
     struct builder b = {
         .language = language, .pool = pool, .n_patterns = n, .length = length, .budget = *budget};
+    if (outlook) b.outlook = *outlook;
     *language = (struct language){0};
     if (n >= LANGUAGE_PATTERNS || !collect_automata(&b, patterns, n)) return PATTERN_TOO_LARGE;
     b.words = pool->n_states / 64 + 2;

@@ -127,7 +127,7 @@ static bool build(struct schema *schema, struct names_rules *names, struct schem
         if (names->from[i]) sources->text[i] = names->made.bytes + names->from[i] - 1;
     keys->names = ((1u << sources->n) - 1) & ~((1u << keys->n_patterns) - 1);
     keys->names_wanted = schema_sources_label(sources) & keys->names;
-    return schema_build_language(schema, sources, NULL, &keys->language);
+    return schema_build_language(schema, sources, NULL, NULL, &keys->language);
 }
 
 /* Bits of a label: first the patterns, then what propertyNames demands. */

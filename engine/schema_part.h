@@ -257,9 +257,11 @@ enum schema_verdict schema_matches(struct schema *schema, uint32_t part, enum sc
 /* Those of `pattern` and `format`; lowers *max to what the formats need. */
 bool schema_collect_sources(struct schema *schema, const struct bundle *bundle,
                             struct schema_sources *sources, uint32_t *max);
-/* Compiles all sources and builds their product; not finished yet. */
+/* Compiles all sources and builds their product; not finished yet. outlook: NULL where all strings
+ * matter. */
 bool schema_build_language(struct schema *schema, const struct schema_sources *sources,
-                           const struct language_length *length, struct language *language);
+                           const struct language_length *length,
+                           const struct language_outlook *outlook, struct language *language);
 bool schema_array(struct schema *schema, const struct bundle *bundle, struct cell *cell);
 /* Has the part a `contains` that the array's cell can't count, because it counts another? */
 bool schema_more_contains(const struct schema *schema, const struct bundle *bundle, uint32_t at);

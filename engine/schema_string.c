@@ -164,7 +164,8 @@ static bool pattern_failed(struct schema *schema, uint32_t part, enum schema_key
 }
 
 bool schema_build_language(struct schema *schema, const struct schema_sources *sources,
-                           const struct language_length *length, struct language *language) {
+                           const struct language_length *length,
+                           const struct language_outlook *outlook, struct language *language) {
     struct pattern_pool pool = {0};
     struct pattern patterns[LANGUAGE_PATTERNS];
     const char *what = "";
@@ -174,8 +175,8 @@ bool schema_build_language(struct schema *schema, const struct schema_sources *s
         result = pattern_compile(&pool, sources->text[i], sources->len[i], &patterns[i], &what);
     if (result == PATTERN_OK) {
         what = length ? "a length beside a pattern with gaps" : "the pattern needs too many states";
-        result =
-            language_build(language, &pool, patterns, sources->n, length, &schema->pattern_steps);
+        result = language_build(language, &pool, patterns, sources->n, length, outlook,
+                                &schema->pattern_steps);
     }
     pattern_pool_free(&pool);
     if (result == PATTERN_OK) return true;
@@ -196,7 +197,8 @@ static bool all_hold(uint32_t label, const void *user) {
 static bool build(struct schema *schema, const struct schema_sources *sources,
                   const struct language_length *length, struct language *language) {
     uint32_t all = schema_sources_label(sources);
-    if (!schema_build_language(schema, sources, length, language)) return false;
+    const struct language_outlook outlook = {all, ((1u << sources->n) - 1) & ~all};
+    if (!schema_build_language(schema, sources, length, &outlook, language)) return false;
     if (language_finish(language, all_hold, &all)) return true;
     language_free(language);
     return schema_fail(schema, RULES_MEMORY);
