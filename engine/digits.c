@@ -6,7 +6,13 @@
 #include "engine/hash.h"
 #include "engine/vector.h"
 
-enum { MAX_STATES = 30000, MAX_DIVISOR = 1000, MAX_SCALE = 9, MULTIPLE_DIGITS = 15 };
+enum {
+    MAX_STATES = 30000,
+    TABLE_BITS = 16,
+    MAX_DIVISOR = 1000,
+    MAX_SCALE = 9,
+    MULTIPLE_DIGITS = 15
+};
 enum { FREE_DIGITS = 20, BOUND_DIGITS = 64, MAX_DIGITS = BOUND_DIGITS + 1 };
 enum relation { LESS, EQUAL, GREATER }; /* of the digits so far to a bound's */
 enum symbol { MINUS = 10, POINT, EXPONENT, PLUS };
@@ -48,9 +54,8 @@ struct builder {
     bool possible[2]; /* numbers of this sign exist (0: not negative, 1: negative) */
     struct magnitude low[2], high[2];
     uint32_t max_whole, max_rest;
-    uint32_t divisor, scale; /* multiples of divisor / 10^scale; divisor 0: of anything */
-    uint32_t *table;         /* with a divisor: states by hash of their key */
-    uint32_t table_cap;
+    uint32_t divisor, scale;         /* multiples of divisor / 10^scale; divisor 0: of anything */
+    uint64_t *table;                 /* with a divisor: states by hash of their key */
     uint16_t known[PLACES][2][3][3]; /* state + 1 */
     struct place_key *keys;
     uint32_t n, cap, cap_keys;
@@ -294,27 +299,22 @@ static bool follow(const struct builder *b, struct place_key *key, int symbol) {
     return add_digit(b, key, (uint8_t)symbol);
 }
 
-static uint64_t key_hash(struct place_key key) {
-    uint32_t flags = (uint32_t)key.negative << 4 | (uint32_t)key.low << 2 | key.high;
-    return hash_mix((uint64_t)key.place << 8 | flags, key.remainder);
+static uint32_t pack(struct place_key key) {
+    return (uint32_t)key.place << 21 | (uint32_t)key.negative << 20 | (uint32_t)key.low << 18 |
+           (uint32_t)key.high << 16 | key.remainder;
 }
 
-static bool same_key(struct place_key a, struct place_key b) {
-    return a.place == b.place && a.negative == b.negative && a.low == b.low && a.high == b.high &&
-           a.remainder == b.remainder;
-}
-
-/* Where a key's state + 1 is, or will be. */
-static uint32_t *find_key(const struct builder *b, struct place_key key) {
-    uint32_t at = (uint32_t)key_hash(key) & (b->table_cap - 1);
-    while (b->table[at] && !same_key(b->keys[b->table[at] - 1], key))
-        at = (at + 1) & (b->table_cap - 1);
+/* Where a key's state + 1 is, below the packed key, or will be. */
+static uint64_t *find_key(const struct builder *b, uint32_t packed) {
+    uint32_t at = packed * 0x9E3779B1u >> (32 - TABLE_BITS);
+    while (b->table[at] && b->table[at] >> 32 != packed) at = (at + 1) & ((1u << TABLE_BITS) - 1);
     return &b->table[at];
 }
 
 /* With a divisor there are too many keys to have a place for each. */
 static uint16_t hashed_state_of(struct builder *b, struct place_key key) {
-    uint32_t *known = find_key(b, key);
+    uint32_t packed = pack(key);
+    uint64_t *known = find_key(b, packed);
     if (*known) return (uint16_t)(*known - 1);
     if (b->n >= MAX_STATES ||
         !vector_reserve((void **)&b->keys, &b->cap_keys, b->n + 1, sizeof *b->keys)) {
@@ -322,7 +322,7 @@ static uint16_t hashed_state_of(struct builder *b, struct place_key key) {
         return DIGITS_DEAD;
     }
     b->keys[b->n++] = key;
-    *known = b->n;
+    *known = (uint64_t)packed << 32 | b->n;
     return (uint16_t)(b->n - 1);
 }
 
@@ -422,8 +422,7 @@ static bool set_step(struct builder *b, const struct json *step) {
     if (b->scale == 0) b->integer = true;
     b->max_rest = b->scale;
     if (b->max_whole == FREE_DIGITS) b->max_whole = MULTIPLE_DIGITS;
-    b->table_cap = 1u << 16;
-    b->table = calloc(b->table_cap, sizeof *b->table);
+    b->table = calloc(1u << TABLE_BITS, sizeof *b->table);
     if (!b->table) b->failed = true;
     return true;
 }

@@ -323,19 +323,72 @@ static uint16_t state_of(struct builder *b) {
     return (uint16_t)n;
 }
 
-static void build_states(struct builder *b) {
+/* What a state's successors depend on: which of its characters' sets hold the class. */
+struct fan {
+    uint32_t sets[64], n;
+    uint64_t held[8]; /* found before, with the state they lead to */
+    uint16_t next[8];
+    uint32_t n_known;
+};
+
+/* False: there are too many characters to tell. */
+static bool fan_open(const struct builder *b, const uint64_t *set, struct fan *fan) {
+    fan->n = fan->n_known = 0;
+    for (uint32_t word = 0; word + 1 < b->words; word++)
+        for (uint64_t rest = set[word]; rest; rest &= rest - 1) {
+            const struct pattern_state *at =
+                &b->pool->states[word * 64 + (uint32_t)__builtin_ctzll(rest)];
+            if (at->op != PATTERN_CHAR) continue;
+            if (fan->n == 64) return false;
+            fan->sets[fan->n++] = at->set;
+        }
+    return true;
+}
+
+static uint64_t fan_held(const struct builder *b, const struct fan *fan, uint32_t class) {
+    uint64_t held = 0;
+    for (uint32_t i = 0; i < fan->n; i++)
+        held |= (uint64_t)has(b->member + fan->sets[i] * b->class_words, class) << i;
+    return held;
+}
+
+/* The state that the class leads to; room for one more is there. */
+static uint16_t follow_class(struct builder *b, uint32_t state, uint32_t class) {
+    uint64_t *to = b->sets + (size_t)b->language->n_states * b->words;
+    return successor(b, b->sets + (size_t)state * b->words, class, to) ? state_of(b)
+                                                                       : LANGUAGE_DEAD;
+}
+
+static bool build_row(struct builder *b, uint32_t state) {
     struct language *language = b->language;
+    struct fan fan;
+    bool told = fan_open(b, b->sets + (size_t)state * b->words, &fan);
+    for (uint32_t class = 0; class < language->n_classes; class ++) {
+        uint64_t held = told ? fan_held(b, &fan, class) : 0;
+        uint32_t i = 0;
+        while (told && i < fan.n_known && fan.held[i] != held) i++;
+        uint16_t next = i < fan.n_known ? fan.next[i] : LANGUAGE_DEAD;
+        b->work += told ? fan.n / 8 + 1 : 1;
+        if (i == fan.n_known) {
+            if (!reserve_state(b)) return false;
+            next = follow_class(b, state, class);
+            if (told && i < 8) {
+                fan.held[i] = held;
+                fan.next[i] = next;
+                fan.n_known++;
+            }
+        }
+        language->next[(size_t)state * language->n_classes + class] = next;
+    }
+    return true;
+}
+
+static void build_states(struct builder *b) {
     if (!reserve_state(b)) return;
     initial_set(b, b->sets);
     state_of(b);
-    for (uint32_t i = 0; i < language->n_states; i++)
-        for (uint32_t class = 0; class < language->n_classes; class ++) {
-            uint16_t next = LANGUAGE_DEAD;
-            if (!reserve_state(b)) return;
-            uint64_t *to = b->sets + (size_t)language->n_states * b->words;
-            if (successor(b, b->sets + (size_t)i * b->words, class, to)) next = state_of(b);
-            language->next[(size_t)i * language->n_classes + class] = next;
-        }
+    for (uint32_t i = 0; i < b->language->n_states; i++)
+        if (!build_row(b, i)) return;
 }
 
 static bool collect_automata(struct builder *b, const struct pattern *patterns, uint32_t n) {

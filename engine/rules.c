@@ -69,18 +69,23 @@ enum rules_status rules_add_language(struct rules *rules, struct language *langu
         return RULES_MEMORY;
     }
     rules->words.n--; /* bytes in the pool, no word of a list */
+    uint32_t *first = &rules->language_lists[made.hash % RULES_LANGUAGE_LISTS];
+    made.next = *first;
     *out = rules->n_languages;
     rules->languages[rules->n_languages++] = made;
+    *first = rules->n_languages;
     return RULES_OK;
 }
 
 uint32_t rules_find_language(const struct rules *rules, const char *key, uint32_t key_len) {
     uint64_t hash = hash_bytes(9, key, key_len);
-    for (uint32_t i = rules->n_languages; i-- > 0 && key_len;) {
-        const struct rules_language *at = &rules->languages[i];
+    uint32_t next = key_len ? rules->language_lists[hash % RULES_LANGUAGE_LISTS] : 0;
+    while (next) {
+        const struct rules_language *at = &rules->languages[next - 1];
         if (at->hash == hash && at->key_len == key_len &&
             memcmp(rules->words.bytes + at->key, key, key_len) == 0)
-            return i;
+            return next - 1;
+        next = at->next;
     }
     return RULES_NONE;
 }

@@ -24,6 +24,7 @@
 #define RULES_MAX_REFS      (1u << 20)
 #define RULES_MAX_PROPS     (1u << 20)
 #define RULES_MAX_LANGUAGES 1024
+#define RULES_LANGUAGE_LISTS 128
 #define RULES_MAX_DISTINCT  512 /* words among which a unique item is chosen */
 
 enum cell_kind { CELL_WORDS, CELL_STRING, CELL_NUMBER, CELL_ARRAY, CELL_OBJECT };
@@ -115,6 +116,7 @@ struct rules_language {
     struct language language;
     uint32_t key, key_len; /* in `words.bytes` */
     uint64_t hash;         /* of the key */
+    uint32_t next;         /* of its list, + 1 */
 };
 
 struct rules {
@@ -128,6 +130,7 @@ struct rules {
     struct digits digits;
     struct rules_language *languages;
     uint32_t n_languages, cap_languages;
+    uint32_t language_lists[RULES_LANGUAGE_LISTS]; /* by hash: the last of each, + 1 */
     struct guards guards;
     uint64_t *hashes; /* of words as items by value: word.value - 1 */
     uint32_t n_hashes, cap_hashes;
