@@ -52,7 +52,7 @@ static bool build_language(struct language *language, const char *text, size_t l
         result = compile_pattern(&pool, text, len, &pattern, &what);
     if (result == PATTERN_OK) {
         what = "it needs too many states";
-        result = language_build(language, &pool, &pattern, 1, NULL, &budget);
+        result = language_build(language, &pool, &pattern, 1, NULL, NULL, &budget);
         if (result == PATTERN_OK && !language_finish(language, holds, NULL))
             result = PATTERN_MEMORY;
     }
