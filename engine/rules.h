@@ -23,7 +23,7 @@
 #define RULES_MAX_CELLS     (1u << 18)
 #define RULES_MAX_REFS      (1u << 20)
 #define RULES_MAX_PROPS     (1u << 20)
-#define RULES_MAX_LANGUAGES 1024
+#define RULES_MAX_LANGUAGES 512
 #define RULES_LANGUAGE_LISTS 128
 #define RULES_MAX_DISTINCT  512 /* words among which a unique item is chosen */
 

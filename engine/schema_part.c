@@ -176,6 +176,10 @@ static bool effective(const struct schema *schema, const struct json *json,
     }
 }
 
+static uint32_t rank_of(const struct schema_part *part, uint32_t keyword) {
+    return (uint32_t)__builtin_popcountll(part->present & ((1ull << keyword) - 1));
+}
+
 static bool read_members(struct schema *schema, struct schema_part *part) {
     const struct json *json = part->json;
     if (!vector_reserve((void **)&schema->members, &schema->cap_members,
@@ -186,11 +190,16 @@ static bool read_members(struct schema *schema, struct schema_part *part) {
         enum schema_keyword keyword = schema_keyword_find(json->keys[i].text, json->keys[i].len);
         if (keyword == KW_COUNT || !effective(schema, json, keyword)) continue;
         if (keyword >= KW_NOT_PATTERN && json->raw) continue; /* no keyword of a document */
-        schema->members[schema->n_members++] = (struct schema_member){keyword, json->items[i]};
+        schema->members[schema->n_members++] =
+            (struct schema_member){.keyword = (uint16_t)keyword, .value = json->items[i]};
         part->present |= 1ull << keyword;
         schema->unique |= keyword == KW_UNIQUE_ITEMS;
     }
     part->n = schema->n_members - part->first;
+    for (uint32_t i = part->n; i-- > 0;) { /* of equal ones the first */
+        struct schema_member *members = schema->members + part->first;
+        members[rank_of(part, members[i].keyword)].at = (uint16_t)i;
+    }
     return true;
 }
 
@@ -203,7 +212,8 @@ uint32_t schema_part_of(struct schema *schema, const struct json *json) {
         if (!slot) return schema_fail(schema, RULES_MEMORY), RULES_NONE;
     } while (slot->value != RULES_NONE && schema->parts[slot->value].json != json);
     if (slot->value != RULES_NONE) return slot->value;
-    struct schema_part part = {.json = json, .types = TYPE_ALL, .target = RULES_NONE, .resource = RULES_NONE};
+    struct schema_part part = {
+        .json = json, .types = TYPE_ALL, .target = RULES_NONE, .resource = RULES_NONE};
     if (!vector_reserve((void **)&schema->parts, &schema->cap_parts, schema->n_parts + 1,
                         sizeof *schema->parts))
         return schema_fail(schema, RULES_MEMORY), RULES_NONE;
@@ -220,8 +230,6 @@ const struct json *schema_get(const struct schema *schema, uint32_t part,
                               enum schema_keyword keyword) {
     const struct schema_part *at = &schema->parts[part];
     if (!(at->present >> keyword & 1)) return NULL;
-    for (uint32_t i = 0; i < at->n; i++)
-        if (schema->members[at->first + i].keyword == keyword)
-            return schema->members[at->first + i].value;
-    return NULL;
+    const struct schema_member *members = schema->members + at->first;
+    return members[members[rank_of(at, keyword)].at].value;
 }

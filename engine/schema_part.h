@@ -39,7 +39,8 @@ struct schema_part {
 };
 
 struct schema_member {
-    uint32_t keyword;
+    uint16_t keyword;
+    uint16_t at; /* of the n-th of a part: where the member with its n-th keyword is, from `first` */
     const struct json *value;
 };
 
