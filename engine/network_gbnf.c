@@ -193,7 +193,9 @@ static bool finish(struct compiler *c, const char *path, struct error *error) {
         return error_set(error, ERROR_OUT_OF_MEMORY, "compiling a grammar");
     if (!check_recursion(c, path, error)) return false;
     const struct network_state *start = &network->states[network->start];
-    return (start->distance != NETWORK_INFINITE && start->height <= NETWORK_DEPTH) ||
+    if (start->distance != NETWORK_INFINITE && start->height > NETWORK_DEPTH)
+        return gbnf_refuse(error, path, "every text nests deeper than %d", NETWORK_DEPTH);
+    return start->distance != NETWORK_INFINITE ||
            gbnf_refuse(error, path, "unsatisfiable");
 }
 

@@ -9,15 +9,13 @@
 
 enum { BUDGET = 8 << 20 };
 
-enum { UNKNOWN, OUTSIDE, FIRST_MOVE };
-
 /* ---- life ---- */
 
 static bool add_bottoms(struct stacks *stacks) {
     if (!vector_reserve((void **)&stacks->frames, &stacks->cap_frames, 2, sizeof *stacks->frames))
         return false;
     for (uint32_t i = STACKS_HOLE; i <= STACKS_ROOT; i++)
-        stacks->frames[i] = (struct frame_of_stack){.hash = i, .over_hole = i == STACKS_HOLE};
+        stacks->frames[i] = (struct frame_of_stack){.hash = i, .view = i, .over_hole = i == STACKS_HOLE};
     stacks->n_frames = 2;
     return true;
 }
@@ -82,8 +80,8 @@ uint32_t stacks_shortest(const struct stacks *stacks, struct moment at) {
     return shape->ends ? 0 : network_sum(shape->shortest, stacks->frames[at.base].rest);
 }
 
-uint64_t stacks_hash(const struct stacks *stacks, struct moment at) {
-    return hash_mix(hash_mix(19, stacks->shapes[at.shape].hash), stacks->frames[at.base].hash);
+uint64_t stacks_view(const struct stacks *stacks, struct moment at) {
+    return hash_mix(hash_mix(19, stacks->shapes[at.shape].view), stacks->frames[at.base].view);
 }
 
 /* ---- shapes and bases ---- */
@@ -150,7 +148,7 @@ static void advance(struct stacks *stacks, uint32_t shape, uint32_t base, uint32
 
 /* What the class does whatever the base. */
 static void find_move(struct stacks *stacks, uint32_t shape, uint32_t class) {
-    uint32_t value = OUTSIDE;
+    uint32_t value = STEP_OUTSIDE;
     advance(stacks, shape, STACKS_HOLE, class);
     if (!stacks->closure->ends) {
         uint32_t peak = stacks->closure->peak;
@@ -161,7 +159,7 @@ static void find_move(struct stacks *stacks, uint32_t shape, uint32_t class) {
             return;
         }
         stacks->moves[stacks->n_moves] = (struct move){to.shape, to.base, peak};
-        value = FIRST_MOVE + stacks->n_moves++;
+        value = STEP_MOVES + stacks->n_moves++;
     }
     stacks->next[(size_t)shape * stacks->network->alphabet.n_classes + class] = value;
 }
@@ -185,21 +183,20 @@ static enum step_verdict step_outside(struct stacks *stacks, struct moment from,
     return (enum step_verdict)memo.verdict;
 }
 
-enum step_verdict stacks_step(struct stacks *stacks, const struct moment *from, uint32_t class,
-                              struct moment *to) {
+enum step_verdict stacks_step_slowly(struct stacks *stacks, const struct moment *from,
+                                     uint32_t class, struct moment *to) {
     uint32_t classes = stacks->network->alphabet.n_classes;
     if (!(stacks_allowed(stacks, from->shape)[class / 64] >> class % 64 & 1)) return STEP_NONE;
     if (stacks_bytes(stacks) > stacks->limit && !stacks_collect(stacks)) return STEP_NONE;
     size_t at = (size_t)from->shape * classes + class;
-    if (stacks->next[at] == UNKNOWN) find_move(stacks, from->shape, class);
+    if (stacks->next[at] == STEP_UNKNOWN) find_move(stacks, from->shape, class);
     if (stacks->failed) return STEP_NONE;
-    if (stacks->next[at] == OUTSIDE) {
+    if (stacks->next[at] == STEP_OUTSIDE) {
         if (from->base == STACKS_HOLE) return STEP_OUT;
         return step_outside(stacks, *from, class, to);
     }
-    struct move move = stacks->moves[stacks->next[at] - FIRST_MOVE];
-    const struct frame_of_stack *base = &stacks->frames[from->base];
-    if (base->depth + move.peak > (base->over_hole ? STACKS_HALF : NETWORK_DEPTH))
+    struct move move = stacks->moves[stacks->next[at] - STEP_MOVES];
+    if (!stacks_move_fits(stacks, from->base, &move))
         return step_outside(stacks, *from, class, to);
     *to = (struct moment){move.shape, stacks_on(stacks, from->base, move.above)};
     return stacks->failed ? STEP_NONE : STEP_DONE;
@@ -248,6 +245,7 @@ bool stacks_collect(struct stacks *stacks) {
     fresh.start = stacks->start;
     fresh.users = old.users;
     fresh.closure = old.closure;
+    fresh.gave_up = old.gave_up;
     fresh.collections = old.collections + 1;
     free_tables(&old);
     *stacks = fresh;

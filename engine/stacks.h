@@ -23,6 +23,7 @@
 #define STACKS_HOLE 0
 #define STACKS_ROOT 1
 #define STACKS_WAYS 64
+#define STACKS_HORIZON 256 /* characters: no token has more */
 #define STACKS_HALF (NETWORK_DEPTH / 2) /* above the hole; else the ways are followed from the root */
 
 struct moment { /* between two characters */
@@ -30,7 +31,7 @@ struct moment { /* between two characters */
 };
 
 struct frame_of_stack {
-    uint64_t hash;
+    uint64_t hash, view;           /* view: equal where the same STACKS_HORIZON characters may follow */
     uint32_t parent, state, count; /* state: the call or repetition; count: of its iterations */
     uint32_t rest;                 /* bytes from its return to the bottom, at least */
     uint32_t depth;
@@ -42,7 +43,7 @@ struct way {
 };
 
 struct shape {
-    uint64_t hash;
+    uint64_t hash, view;
     uint32_t first, n; /* ways[first..first + n] */
     uint32_t shortest; /* bytes to the return to the base */
     bool ends;         /* the text may end (above STACKS_ROOT only) */
@@ -87,7 +88,8 @@ struct stacks {
     uint64_t collections;
     struct closure *closure;
     struct moment start;
-    bool failed; /* memory ran out */
+    bool gave_up; /* ways were left out */
+    bool failed;  /* memory ran out */
 };
 
 bool stacks_init(struct stacks *stacks, const struct network *network);
@@ -96,16 +98,38 @@ void stacks_free(struct stacks *stacks);
 void stacks_use(struct stacks *stacks, struct stacks_user *user);
 void stacks_leave(struct stacks *stacks, struct stacks_user *user);
 
+/* stacks_step, where it is not known yet or the base changes. */
+enum step_verdict stacks_step_slowly(struct stacks *stacks, const struct moment *from,
+                                     uint32_t class, struct moment *to);
+
+enum { STEP_UNKNOWN, STEP_OUTSIDE, STEP_MOVES /* in `next` */ };
+
+static inline bool stacks_move_fits(const struct stacks *stacks, uint32_t base,
+                                    const struct move *move) {
+    const struct frame_of_stack *frame = &stacks->frames[base];
+    return frame->depth + move->peak <= (frame->over_hole ? STACKS_HALF : NETWORK_DEPTH);
+}
+
 /* What a character of the class leads to. `from` must be in use. May collect before. */
-enum step_verdict stacks_step(struct stacks *stacks, const struct moment *from, uint32_t class,
-                              struct moment *to);
+static inline enum step_verdict stacks_step(struct stacks *stacks, const struct moment *from,
+                                            uint32_t class, struct moment *to) {
+    uint32_t known = stacks->next[(size_t)from->shape * stacks->network->alphabet.n_classes + class];
+    if (known >= STEP_MOVES) {
+        const struct move *move = &stacks->moves[known - STEP_MOVES];
+        if (move->above == STACKS_HOLE && stacks_move_fits(stacks, from->base, move)) {
+            *to = (struct moment){move->shape, from->base};
+            return STEP_DONE;
+        }
+    }
+    return stacks_step_slowly(stacks, from, class, to);
+}
 
 static inline const uint64_t *stacks_allowed(const struct stacks *stacks, uint32_t shape) {
     return stacks->allowed + (size_t)shape * stacks->network->alphabet.words;
 }
 uint32_t stacks_shortest(const struct stacks *stacks, struct moment at);
-/* Equal for equal ways, whatever was collected. */
-uint64_t stacks_hash(const struct stacks *stacks, struct moment at);
+/* Equal where the same tokens may follow, whatever was collected. */
+uint64_t stacks_view(const struct stacks *stacks, struct moment at);
 /* The frames `above` (over the hole) on top of a base. */
 uint32_t stacks_on(struct stacks *stacks, uint32_t base, uint32_t above);
 size_t stacks_bytes(const struct stacks *stacks);

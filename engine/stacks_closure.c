@@ -35,7 +35,7 @@ void closure_begin(struct closure *closure) {
 
 /* Frames up to depth `floor` were there before the last character; the others are so new that
  * nothing was read in them. Was the place reached before, with as few of them? */
-static bool is_seen(struct closure *closure, const struct closure_entry *entry) {
+static bool is_seen(struct closure *closure, const struct closure_entry *entry, bool *gave_up) {
     uint64_t hash = hash_mix(entry->state, entry->frame);
     uint32_t at = (uint32_t)(hash >> 20) & (SLOTS - 1);
     while (closure->seen[at].stamp == closure->stamp &&
@@ -43,7 +43,7 @@ static bool is_seen(struct closure *closure, const struct closure_entry *entry) 
         at = (at + 1) & (SLOTS - 1);
     bool known = closure->seen[at].stamp == closure->stamp;
     if (known && closure->seen[at].floor >= entry->floor) return true;
-    if (!known && closure->n_seen++ >= MOST) return true;
+    if (!known && closure->n_seen++ >= MOST) return *gave_up = true;
     closure->seen[at].stamp = closure->stamp;
     closure->seen[at].state = entry->state;
     closure->seen[at].frame = entry->frame;
@@ -60,9 +60,12 @@ static void push(struct stacks *stacks, uint32_t state, uint32_t frame, uint32_t
     struct closure *closure = stacks->closure;
     const struct network_state *to = &stacks->network->states[state];
     uint32_t depth = stacks->frames[frame].depth, deepest = depth + to->height;
-    if (to->distance == NETWORK_INFINITE || closure->n_stack >= 2 * MOST) return;
+    if (to->distance == NETWORK_INFINITE) return;
     if (deepest > closure->peak) closure->peak = deepest;
-    if (deepest > NETWORK_DEPTH) return;
+    if (deepest > NETWORK_DEPTH || closure->n_stack >= 2 * MOST) {
+        stacks->gave_up = true;
+        return;
+    }
     closure->stack[closure->n_stack++] =
         (struct closure_entry){state, frame, smaller(floor, depth)};
 }
@@ -109,12 +112,15 @@ static void repeat(struct stacks *stacks, const struct closure_entry *entry) {
     call(stacks, entry, state->other, 1);
 }
 
-static void take(struct closure *closure, const struct closure_entry *entry) {
+static void take(struct stacks *stacks, const struct closure_entry *entry) {
+    struct closure *closure = stacks->closure;
     for (uint32_t i = 0; i < closure->n; i++)
         if (closure->ways[i].state == entry->state && closure->ways[i].frame == entry->frame)
             return;
     if (closure->n < STACKS_WAYS)
         closure->ways[closure->n++] = (struct way){entry->state, entry->frame};
+    else
+        stacks->gave_up = true;
 }
 
 void closure_add(struct stacks *stacks, uint32_t state, uint32_t frame) {
@@ -123,10 +129,10 @@ void closure_add(struct stacks *stacks, uint32_t state, uint32_t frame) {
     while (closure->n_stack) {
         struct closure_entry entry = closure->stack[--closure->n_stack];
         const struct network_state *at = &stacks->network->states[entry.state];
-        if (is_seen(closure, &entry)) continue;
+        if (is_seen(closure, &entry, &stacks->gave_up)) continue;
         switch (at->op) {
         case NETWORK_BACK: give_back(stacks, &entry); break;
-        case NETWORK_TAKE: take(closure, &entry); break;
+        case NETWORK_TAKE: take(stacks, &entry); break;
         case NETWORK_FORK:
             push(stacks, at->other, entry.frame, entry.floor);
             push(stacks, at->out, entry.frame, entry.floor);

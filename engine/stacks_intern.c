@@ -37,6 +37,20 @@ static uint64_t hash_frame(const struct stacks *stacks, uint32_t parent, uint32_
     return hash_mix(hash_mix(hash, state), (uint64_t)count + 1);
 }
 
+static uint32_t clip(uint32_t limit, uint32_t count) {
+    uint32_t left = limit > count ? limit - count : 0;
+    return left < STACKS_HORIZON ? left : STACKS_HORIZON;
+}
+
+/* Of a counter only how far it is from its limits, if they are near. */
+static uint64_t view_frame(const struct stacks *stacks, uint32_t parent, uint32_t state,
+                           uint32_t count) {
+    const struct network_state *of = &stacks->network->states[state];
+    uint64_t view = hash_mix(stacks->frames[parent].view, state);
+    if (of->op != NETWORK_REPEAT) return view;
+    return hash_mix(view, (uint64_t)clip(of->min, count) << 32 | clip(of->max, count));
+}
+
 /* What is left once the place that was called returns to this frame. */
 static uint32_t rest_of(const struct stacks *stacks, const struct frame_of_stack *frame) {
     const struct network_state *states = stacks->network->states;
@@ -64,6 +78,7 @@ uint32_t stacks_frame(struct stacks *stacks, uint32_t parent, uint32_t state, ui
                         sizeof *stacks->frames))
         return out_of_memory(stacks), 0;
     struct frame_of_stack frame = {.hash = hash,
+                                   .view = view_frame(stacks, parent, state, count),
                                    .parent = parent,
                                    .state = state,
                                    .count = count,
@@ -78,11 +93,11 @@ uint32_t stacks_frame(struct stacks *stacks, uint32_t parent, uint32_t state, ui
 /* ---- shapes ---- */
 
 static uint64_t hash_ways(const struct stacks *stacks, const struct way *ways, uint32_t n,
-                          bool ends) {
+                          bool ends, bool view) {
     uint64_t hash = ends;
     for (uint32_t i = 0; i < n; i++) {
         const struct frame_of_stack *frame = &stacks->frames[ways[i].frame];
-        hash = hash_mix(hash_mix(hash, ways[i].state), frame->hash);
+        hash = hash_mix(hash_mix(hash, ways[i].state), view ? frame->view : frame->hash);
     }
     return hash;
 }
@@ -106,6 +121,7 @@ static uint32_t add_shape(struct stacks *stacks, const struct way *ways, uint32_
     uint32_t index = stacks->n_shapes, words = network->alphabet.words;
     if (!reserve_shape(stacks, n)) return out_of_memory(stacks), UINT32_MAX;
     struct shape shape = {.hash = hash, .first = stacks->n_ways, .n = n, .ends = ends};
+    shape.view = hash_ways(stacks, ways, n, ends, true);
     uint64_t *allowed = stacks->allowed + (size_t)index * words;
     memset(allowed, 0, words * sizeof *allowed);
     memset(stacks->next + (size_t)index * network->alphabet.n_classes, 0,
@@ -123,7 +139,7 @@ static uint32_t add_shape(struct stacks *stacks, const struct way *ways, uint32_
 }
 
 uint32_t stacks_shape(struct stacks *stacks, const struct way *ways, uint32_t n, bool ends) {
-    uint64_t hash = hash_ways(stacks, ways, n, ends);
+    uint64_t hash = hash_ways(stacks, ways, n, ends, false);
     bool grown;
     if (!grow_slots(&stacks->shape_slots, &stacks->cap_shape_slots, stacks->n_shapes, &grown))
         return out_of_memory(stacks), UINT32_MAX;

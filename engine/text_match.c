@@ -175,7 +175,7 @@ bool text_match_must_end(const struct text_match *match) {
 uint32_t text_match_mask(const struct text_match *match, const struct trie *trie,
                          struct mask_cache *cache, uint64_t *bits) {
     struct stacks *stacks = hold(match);
-    uint64_t state = hash_mix(stacks_hash(stacks, match->cursor.at), match->cursor.place);
+    uint64_t state = hash_mix(stacks_view(stacks, match->cursor.at), match->cursor.place);
     uint32_t n_words = trie->n_words, count;
     if (!mask_cache_get(cache, trie, state, bits, n_words, &count)) {
         count = text_mask_fill(stacks, &match->cursor, trie, bits);
