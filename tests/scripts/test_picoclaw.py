@@ -65,8 +65,9 @@ def the_native_provider_passes_its_tests():
 
 @test
 def the_go_client_passes_its_tests():
-    races = ["-race"] if os.environ.get("PLM_FULL") == "1" else []
-    for command in (["go", "vet", "./..."], ["env", "GOARCH=386", "go", "vet", "./..."], ["go", "test", *races, "./..."]):
+    # For 32 bits the native provider's tests vet client and provider; the bridge is compiled for them on demand.
+    full = (["env", "GOARCH=386", "go", "vet", "./..."], ["go", "test", "-race", "./..."])
+    for command in (["go", "vet", "./..."], ["go", "test", "./..."], *(full if os.environ.get("PLM_FULL") == "1" else ())):
         run = subprocess.run(command, cwd=GO_CLIENT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
         assert run.returncode == 0, run.stdout.decode()
     with Daemon() as daemon:  # the examples, on the real one
