@@ -84,8 +84,8 @@ static size_t closing_tokens(const struct generation *g, struct matcher *matcher
 
 enum fit { FIT_NO, FIT_YES, FIT_UNKNOWN };
 
-/* The same where guards have a say: only a completion that was found is one. Looking for it is put off
- * for a while after finding none. */
+/* The same where guards have a say: only a completion that was found is one. It is not looked for at
+ * every token if that is dear or in vain. */
 static enum fit fits_guarded(struct generation *g, size_t left) {
     struct trail *trail = &g->trail;
     struct tokens tokens = {0};
@@ -93,10 +93,9 @@ static enum fit fits_guarded(struct generation *g, size_t left) {
     if (trail->wait && trail->wait--) return FIT_UNKNOWN;
     size_t n = closing_tokens(g, g->matcher, &tokens);
     tokens_free(&tokens);
-    if (n != SIZE_MAX) return n <= left ? FIT_YES : FIT_NO;
-    trail->next_wait = trail->next_wait < TRAIL_WAIT ? 2 * trail->next_wait + 1 : TRAIL_WAIT;
-    trail->wait = trail->next_wait;
-    return FIT_UNKNOWN;
+    trail_wait(trail, n != SIZE_MAX, matcher_closing_steps(g->matcher), left);
+    if (n == SIZE_MAX) return FIT_UNKNOWN;
+    return n <= left ? FIT_YES : FIT_NO;
 }
 
 /* Can the match still be completed within `left` more tokens? */

@@ -247,6 +247,7 @@ static uint32_t step_value(struct machine *machine, const struct thread *thread,
     for (uint32_t i = 0; i < node->n_cells && n < room; i++) {
         uint32_t cell = rules->refs[node->cells + i];
         if (depth + rules->cells[cell].height > RULES_DEPTH) continue;
+        if (node->sure && machine->closing == CLOSING_SURELY && rules->cells[cell].n_guards) continue;
         out[n] = *thread;
         n += start_cell(machine, &out[n], cell, byte);
     }

@@ -83,19 +83,24 @@ struct frame {
     bool sure;       /* array: the item that was begun will satisfy what it must contain */
 };
 
+/* Is the shortest completion looked for? Then what is required is written in schema order even where
+ * any is allowed, and arrays first get what they must contain; surely: values that no guard judges
+ * are preferred to those that one does. */
+enum machine_closing { CLOSING_NOT, CLOSING, CLOSING_SURELY };
+
 struct machine {
     const struct rules *rules;
     struct frame *frames; /* frames[0] is the root */
     uint32_t n, cap;
     bool failed;  /* memory ran out: threads may have been lost */
-    bool closing; /* the shortest completion is looked for: what is required is written in schema
-                     order even where any is allowed, and arrays first get what they must contain */
+    uint8_t closing; /* enum machine_closing */
     /* where the rules are guarded: */
     bool touched;      /* a guard was asked: the outcome depends on more than machine_hash tells */
     char *text;        /* what was read; beyond a thread's own bytes, what was tried last */
     uint32_t cap_text; /* of text */
     uint32_t at;       /* where in it the byte of this step stands */
     uint64_t work;     /* steps that guards may still take */
+    uint32_t searched; /* steps of the last search for a completion */
 };
 
 bool machine_init(struct machine *machine, const struct rules *rules);

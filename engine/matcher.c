@@ -219,3 +219,7 @@ size_t matcher_closing(struct matcher *matcher, char *bytes, size_t cap) {
     if (matcher->is_text) return text_match_closing(&matcher->text, bytes, cap);
     return ahead_closing(&matcher->machine, matcher->threads, matcher->n, bytes, cap);
 }
+
+uint32_t matcher_closing_steps(const struct matcher *matcher) {
+    return matcher->machine.searched;
+}

@@ -55,5 +55,7 @@ uint32_t matcher_shortest(const struct matcher *matcher);
  * runs out. Returns its length, or 0 if it is empty or exceeds cap. With guards a short one; 0 also
  * where none is found within a fixed number of steps. */
 size_t matcher_closing(struct matcher *matcher, char *bytes, size_t cap);
+/* What the last matcher_closing cost, in steps (some tenths of a microsecond each). */
+uint32_t matcher_closing_steps(const struct matcher *matcher);
 
 #endif

@@ -523,6 +523,7 @@ bool rules_prune(struct rules *rules) {
         for (uint32_t c = 0; c < node->n_cells; c++) {
             if (rules->cells[refs[c]].shortest == RULES_INFINITE) continue;
             first_bytes(rules, node, &rules->cells[refs[c]]);
+            node->sure |= rules->cells[refs[c]].n_guards == 0;
             refs[kept++] = refs[c];
         }
         node->n_cells = kept;

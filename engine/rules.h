@@ -95,6 +95,7 @@ struct node {
     uint32_t cells, n_cells; /* refs[cells..] */
     uint32_t shortest;
     uint16_t height;
+    bool sure;         /* there are values that no guard judges */
     uint64_t first[4]; /* bytes a value may begin with */
 };
 

@@ -60,8 +60,15 @@ bool trail_note_safe(struct generation *g) {
     point_free(&g->trail.safe);
     g->trail.safe = point;
     g->trail.is_safe = true;
-    g->trail.wait = g->trail.next_wait = 0;
     return true;
+}
+
+void trail_wait(struct trail *trail, bool found, uint32_t steps, size_t left) {
+    trail->vain = found ? 0 : 2 * trail->vain + 1;
+    if (trail->vain > TRAIL_WAIT) trail->vain = TRAIL_WAIT;
+    trail->wait = found ? steps / TRAIL_STEPS : trail->vain;
+    if (trail->wait > TRAIL_WAIT) trail->wait = TRAIL_WAIT;
+    if (trail->wait > left / 8) trail->wait = (unsigned)(left / 8);
 }
 
 void trail_note_unsafe(struct generation *g) {

@@ -17,7 +17,8 @@
 #include "engine/matcher.h"
 #include "engine/output.h"
 
-enum { TRAIL_CHOICES = 16, TRAIL_TRIES = 16, TRAIL_WAIT = 32 };
+enum { TRAIL_CHOICES = 16, TRAIL_TRIES = 16 };
+enum { TRAIL_WAIT = 32, TRAIL_STEPS = 500 /* that a token may cost, on average */ };
 
 struct generation;
 struct engine;
@@ -37,7 +38,8 @@ struct trail {
     struct trail_point safe; /* matcher NULL: none is known */
     bool is_safe;            /* the present state is that one */
     unsigned tries;
-    unsigned wait, next_wait; /* tokens until a completion is looked for again, after finding none */
+    unsigned wait; /* tokens until a completion is looked for again */
+    unsigned vain; /* as long as it was after the last searches, which found none */
 };
 
 void trail_free(struct trail *trail);
@@ -45,6 +47,8 @@ void trail_free(struct trail *trail);
 bool trail_add(struct generation *g, uint32_t token);
 /* The present state can be completed in time. */
 bool trail_note_safe(struct generation *g);
+/* A completion was looked for, at a cost of so many steps: when next? With few tokens left, sooner. */
+void trail_wait(struct trail *trail, bool found, uint32_t steps, size_t left);
 /* It is not known whether it can. */
 void trail_note_unsafe(struct generation *g);
 /* Takes tokens that led nowhere from here out of the mask; returns how many bits that cleared. */
