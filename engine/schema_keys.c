@@ -84,11 +84,9 @@ static bool add_names(struct schema *schema, struct names_rules *names, uint32_t
     const struct json *value = schema_get(schema, owner, KW_PROPERTY_NAMES);
     uint32_t part = schema_part_of(schema, value);
     struct bundle bundle;
-    bool many = false;
-    if (part == RULES_NONE) return false;
-    if (!schema_bundle_of(schema, part, &bundle, &many))
-        return many ? schema_refuse(schema, owner, KW_PROPERTY_NAMES, "alternatives of names")
-                    : false;
+    bool many;
+    if (part == RULES_NONE || !schema_string_bundle(schema, part, &bundle, &many)) return false;
+    if (many) return schema_refuse(schema, owner, KW_PROPERTY_NAMES, "alternatives of names");
     if (bundle.dead || !(bundle.types & TYPE_STRING)) { /* no name at all */
         size_t from = names->made.len;
         buf_add_str(&names->made, "[]");

@@ -81,6 +81,7 @@ struct schema {
     bool unique;               /* some subschema has uniqueItems */
     bool fractions;            /* integers may be written as 1.0 */
     bool too_large;            /* that is why it failed */
+    bool exact;                /* nothing may be left to guards now */
     uint32_t resource;         /* the one being checked */
     bool old;                  /* draft 7 or before: $ref hides its siblings */
     uint32_t root_node;
@@ -233,8 +234,8 @@ struct alternatives { /* what a conjunction's node will consist of */
 bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
                    struct alternatives *out);
 
-/* The one bundle of a subschema without alternatives: false, and *many set, if there are several. */
-bool schema_bundle_of(struct schema *schema, uint32_t part, struct bundle *bundle, bool *many);
+/* The one bundle of a subschema that strings satisfy; *many: there are several. */
+bool schema_string_bundle(struct schema *schema, uint32_t part, struct bundle *bundle, bool *many);
 
 /* ---- schema_cell.c, schema_object.c ---- */
 bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alternatives *out);

@@ -39,6 +39,8 @@ static const struct texts_case texts[] = {
     {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"type\":\"integer\"}", OPEN, {"1"}, {"1.0"}},
     {"{\"type\":\"object\",\"patternProperties\":{\"^n:\":{\"const\":1}},\"required\":[\"n:b\",\"a\"],\"properties\":{\"a\":{},\"c\":{}},\"additionalProperties\":false}", OPEN,
      {"{\"n:a\":1,\"a\":0,\"n:c\":1,\"n:b\":1}", "{\"n:b\":1,\"c\":0,\"a\":2}"}, {"{\"n:b\":1}", "{\"n:b\":2,\"a\":0}", "{\"a\":0,\"n:b\":1,\"n:b\":1}", "{\"x\":1,\"a\":0,\"n:b\":1}"}},
+    {"{\"type\":\"object\",\"propertyNames\":{\"not\":{\"enum\":[\"a\",\"b\"]},\"maxLength\":2}}", OPEN, {"{}", "{\"c\":1,\"ab\":1}"}, {"{\"a\":1}", "{\"b\":1}", "{\"abc\":1}"}},
+    {"{\"type\":\"object\",\"propertyNames\":{\"anyOf\":[{\"type\":\"integer\"},{\"pattern\":\"^x\"}]}}", OPEN, {"{\"x\":1}"}, {"{\"a\":1}"}},
     /* multiplied out these are too many alternatives */
     {"{\"type\":\"object\",\"dependentRequired\":{\"a\":[\"z\"],\"b\":[\"z\"],\"c\":[\"z\"],\"d\":[\"z\"],\"e\":[\"z\"],\"f\":[\"z\"],\"g\":[\"z\"],\"h\":[\"z\"],\"i\":[\"z\"],\"j\":[\"z\"],\"k\":[\"z\"],\"l\":[\"z\"]}}", OPEN, {"{}", "{\"y\":1}", "{\"a\":1,\"z\":1}", "{\"z\":1,\"b\":1,\"l\":1}"}, {"{\"a\":1}", "{\"y\":1,\"l\":1}"}},
     {"{\"type\":\"object\",\"allOf\":[{\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]},{\"required\":[\"c\"]},{\"required\":[\"d\"]},{\"required\":[\"e\"]},{\"required\":[\"f\"]},{\"required\":[\"g\"]},{\"required\":[\"h\"]},{\"required\":[\"i\"]},{\"required\":[\"j\"]}]},{\"not\":{\"anyOf\":[{\"required\":[\"a\",\"x\"]},{\"required\":[\"b\",\"x\"]}]}},"
