@@ -31,6 +31,8 @@ static const char help_text[] =
     "  --choice CHOICE      auto, required (the default of tool-call), none, or a tool's name\n"
     "  --system TEXT        a system message to begin with (tool-call, chat)\n"
     "  --schema FILE        a JSON Schema that the text must satisfy (chat, complete)\n"
+    "  --regex PATTERN      a regular expression that the whole text must match (chat, complete)\n"
+    "  --gbnf FILE          a grammar of the text, in llama.cpp's notation (chat, complete)\n"
     "  --max-tokens N       longest output, in tokens\n"
     "  --temperature T      0 (always the likeliest) to 5; default 0 for tool-call, else 0.8\n"
     "  --seed N             the same seed gives the same answer\n"
@@ -68,6 +70,8 @@ enum {
     OPTION_CHOICE,
     OPTION_SYSTEM,
     OPTION_SCHEMA,
+    OPTION_REGEX,
+    OPTION_GBNF,
     OPTION_MAX_TOKENS,
     OPTION_TEMPERATURE,
     OPTION_SEED,
@@ -84,6 +88,8 @@ static const struct option long_options[] = {
     {"choice", required_argument, NULL, OPTION_CHOICE},
     {"system", required_argument, NULL, OPTION_SYSTEM},
     {"schema", required_argument, NULL, OPTION_SCHEMA},
+    {"regex", required_argument, NULL, OPTION_REGEX},
+    {"gbnf", required_argument, NULL, OPTION_GBNF},
     {"max-tokens", required_argument, NULL, OPTION_MAX_TOKENS},
     {"temperature", required_argument, NULL, OPTION_TEMPERATURE},
     {"seed", required_argument, NULL, OPTION_SEED},
@@ -134,6 +140,8 @@ static int set_option(struct options *options, int option, const char *value) {
     case OPTION_CHOICE: options->choice = value; return EXIT_OK;
     case OPTION_SYSTEM: options->system = value; return EXIT_OK;
     case OPTION_SCHEMA: options->schema = value; return EXIT_OK;
+    case OPTION_REGEX: options->regex = value; return EXIT_OK;
+    case OPTION_GBNF: options->gbnf = value; return EXIT_OK;
     case OPTION_TIMEOUT: return set_timeout(options, value);
     case OPTION_MAX_TOKENS: return set_number(&options->max_tokens, "max-tokens", value);
     case OPTION_TEMPERATURE: return set_number(&options->temperature, "temperature", value);

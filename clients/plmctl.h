@@ -26,7 +26,7 @@ struct options { /* of the command line; strings NULL when not given */
     const char *socket, *model;
     bool json, stream, quiet;
     int64_t timeout_ms;
-    const char *tools, *choice, *system, *schema;
+    const char *tools, *choice, *system, *schema, *regex, *gbnf;
     const char *max_tokens, *temperature, *seed;
     char **words; /* what follows the command */
     int n_words;
@@ -77,6 +77,7 @@ void show_line(struct text text); /* the same, with a newline if it does not end
 /* The words of the command line joined, or all of stdin if they are "-". False after saying why. */
 bool input_words(struct buf *out, const struct options *options);
 /* JSON text from a file ("-": stdin), checked, on one line. */
+bool input_file(struct buf *out, const char *path);
 bool input_json_file(struct buf *out, const char *path);
 bool input_json(struct buf *out, struct text text, const char *what);
 

@@ -93,13 +93,20 @@ static int generate(struct session *session, const char *method) {
     return status;
 }
 
+static bool one_format(const struct options *options) {
+    return !!options->schema + !!options->regex + !!options->gbnf <= 1;
+}
+
 int command_tool_call(struct session *session) {
     if (!session->options->tools) return talk_usage("tool-call wants --tools FILE");
-    if (session->options->schema) return talk_usage("--schema is for chat and complete");
+    const struct options *options = session->options;
+    if (options->schema || options->regex || options->gbnf)
+        return talk_usage("--schema, --regex and --gbnf are for chat and complete");
     return generate(session, "tool_call");
 }
 
 int command_chat(struct session *session) {
+    if (!one_format(session->options)) return talk_usage("give one of --schema, --regex, --gbnf");
     session->streaming = generate_streams(session->options);
     return session->options->n_words ? generate(session, "chat") : chat_loop(session);
 }
@@ -107,6 +114,7 @@ int command_chat(struct session *session) {
 int command_complete(struct session *session) {
     if (session->options->tools || session->options->choice || session->options->system)
         return talk_usage("complete takes no --tools, --choice or --system");
+    if (!one_format(session->options)) return talk_usage("give one of --schema, --regex, --gbnf");
     session->streaming = generate_streams(session->options);
     return generate(session, "complete");
 }

@@ -50,17 +50,23 @@ bool input_json(struct buf *out, struct text text, const char *what) {
     return true;
 }
 
-bool input_json_file(struct buf *out, const char *path) {
+/* "-" is standard input. */
+bool input_file(struct buf *out, const char *path) {
     bool standard = strcmp(path, "-") == 0;
     FILE *file = standard ? stdin : fopen(path, "re");
-    struct buf text = {0};
     if (!file) {
         fprintf(stderr, "plmctl: %s: %s\n", path, strerror(errno));
         return false;
     }
-    bool fine =
-        read_all(&text, file, path) && input_json(out, (struct text){text.bytes, text.len}, path);
+    bool fine = read_all(out, file, path);
     if (!standard) fclose(file);
+    return fine;
+}
+
+bool input_json_file(struct buf *out, const char *path) {
+    struct buf text = {0};
+    bool fine =
+        input_file(&text, path) && input_json(out, (struct text){text.bytes, text.len}, path);
     buf_free(&text);
     return fine;
 }

@@ -57,6 +57,19 @@ static bool add_schema(struct buf *out, const char *path) {
     return input_json_file(out, path) && buf_add_char(out, '}');
 }
 
+static bool add_format(struct buf *out, const struct options *options) {
+    struct buf grammar = {0};
+    bool fine = true;
+    if (options->schema) return add_schema(out, options->schema);
+    if (options->gbnf) fine = input_file(&grammar, options->gbnf);
+    params_name(out, "response_format");
+    buf_printf(out, "{\"type\":\"%s\"", options->regex ? "regex" : "gbnf");
+    if (options->regex) params_string(out, "pattern", text_of(options->regex));
+    else params_string(out, "grammar", (struct text){grammar.bytes, grammar.len});
+    buf_free(&grammar);
+    return fine && buf_add_char(out, '}');
+}
+
 bool params_open(struct buf *out, const struct session *session) {
     const struct options *options = session->options;
     bool progress = !options->quiet && isatty(STDERR_FILENO);
@@ -68,7 +81,8 @@ bool params_open(struct buf *out, const struct session *session) {
     if (options->model) params_string(out, "model", text_of(options->model));
     if (options->choice) add_choice(out, options->choice);
     if (options->tools && !add_tools(out, options->tools)) return false;
-    return !options->schema || add_schema(out, options->schema);
+    bool format = options->schema || options->regex || options->gbnf;
+    return !format || add_format(out, options);
 }
 
 void params_message(struct buf *out, const char *role, struct text content) {

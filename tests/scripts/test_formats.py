@@ -5,9 +5,17 @@
   chat, complete                       widen_format
   schema.check  on_unsupported         widen_check
   hello                                capability
+  response_format regex, gbnf          regex_and_gbnf budgets same_bytes refusals random_texts plmctl
 """
 
+import json
+import os
+import re
+import subprocess
+import tempfile
+
 import harness
+import random_model
 from harness import Daemon, check_error, main, test
 
 REMOTE = {"$ref": "https://example.com/schema.json"}
@@ -161,6 +169,153 @@ def error_paths():
             error = c.error("tool_call", {**BASE, "tool_choice": choice,
                                           "tools": [tools[0], tool({"y": REMOTE}, "bad")]})
             assert error["data"]["path"] == "tools[1].parameters/properties/y/$ref", error
+
+
+# ---- text ----
+
+JSON = r'''root ::= object
+value ::= object | array | string | number | ("true" | "false" | "null") ws
+object ::= "{" ws (string ":" ws value ("," ws string ":" ws value)*)? "}" ws
+array ::= "[" ws (value ("," ws value)*)? "]" ws
+string ::= "\"" ([^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4}))* "\"" ws
+number ::= ("-"? ([0-9] | [1-9] [0-9]{0,15})) ("." [0-9]+)? ([eE] [-+]? [0-9] [1-9]{0,15})? ws
+ws ::= | " " | "\n" [ \t]{0,20}
+'''
+PATTERNS = [r"\d{4}-\d{2}-\d{2}", r"(yes|no), because [a-z ]{5,40}\.", r"[A-Z][a-z]*( [A-Z][a-z]*){0,3}", r"[^a-z\n]{3,9}",
+            r"(?=.*\d)[a-z\d]{4,12}", r"\w+@\w+\.(com|org)", r"a|bc|[x-z]{2}", r"[ \n]*[^ \n]+[ \n]*", r".{10,}"]
+GRAMMARS = {JSON: json.loads, 'root ::= ("- " [^\\n]+ "\\n"){3}': r"(- [^\n]+\n){3}",
+            'root ::= x{2,400} "."\nx ::= "ab" | "a" # two\n': r"(ab|a){2,400}\.",
+            'root ::= "\\u00e9" [\\U0001F600-\\U0001F64F]+ "!"': "\u00e9[\U0001f600-\U0001f64f]+!",
+            'root ::= (expr "=" num "\\n"){1,3}\nexpr ::= term ([-+*/] term)*\nterm ::= num | "(" expr ")"\nnum ::= [0-9]+':
+                r"([-+*/()\d]+=\d+\n){1,3}"}
+
+
+def matches(form, text):
+    if form["type"] == "regex":
+        return re.fullmatch(form["pattern"], text, re.ASCII if "\\w" in form["pattern"] else 0)
+    check = GRAMMARS[form["grammar"]]
+    return re.fullmatch(check, text) if isinstance(check, str) else check(text) is not None
+
+
+FORMS = [{"type": "regex", "pattern": p} for p in PATTERNS] + [{"type": "gbnf", "grammar": g} for g in GRAMMARS]
+
+
+def written(c, form, **more):
+    return c.call(more.pop("method", "complete"), {"prompt": "Write it down: ", "response_format": form,
+                                                   "max_tokens": 60, "seed": 1, **more})
+
+
+@test
+def regex_and_gbnf():
+    with client() as c:
+        for form in FORMS:
+            for method in ("chat", "complete"):
+                result = written(c, form, method=method, temperature=0)
+                assert matches(form, result["content"]), (form, result)
+                assert result["finish_reason"] in ("stop", "length") and not result["calls"], result
+        for form, text in (({"type": "regex", "pattern": "exactly (this|this)"}, "exactly this"),
+                           ({"type": "gbnf", "grammar": 'root ::= "<a>" "</a>"'}, "<a></a>"),
+                           ({"type": "regex", "pattern": ""}, "")):
+            result = written(c, form)
+            assert result["content"] == text and result["usage"]["forced_tokens"] == result["usage"]["completion_tokens"]
+            assert result["usage"]["steps"] == 0 and result["finish_reason"] == "stop", result
+
+
+@test
+def budgets():
+    """Complete within max_tokens, whatever it is; refused if the shortest text does not fit."""
+    with client() as c:
+        for tokens in (1, 3, 7, 20, 33):
+            for form in FORMS:
+                message, _ = c.response(c.request("complete", {"prompt": "{", "response_format": form, "seed": tokens,
+                                                               "max_tokens": tokens, "temperature": 1.5}))
+                if "error" in message:
+                    check_error(message["error"], 1003)
+                    assert tokens < 20, (form, message)
+                else:
+                    assert matches(form, message["result"]["content"]), (form, message)
+                    assert message["result"]["usage"]["completion_tokens"] <= tokens, message
+
+
+@test
+def same_bytes():
+    """Alone or with others, from the cache or not, streamed or not."""
+    with client() as c:
+        alone = [written(c, form, temperature=1.3, cache={"store": False})["content"] for form in FORMS]
+        ids = [c.request("complete", {"prompt": "Write it down: ", "response_format": form, "max_tokens": 60, "seed": 1,
+                                      "temperature": 1.3, "stream": True}) for form in FORMS]
+        texts, results = {id: "" for id in ids}, {}
+        while len(results) < len(ids):
+            message = c.receive()
+            if "method" in message:
+                texts[message["params"]["id"]] += message["params"]["text"]
+            else:
+                results[message["id"]] = message["result"]["content"]
+        assert [results[id] for id in ids] == alone and [texts[id] for id in ids] == alone
+
+
+@test
+def refusals():
+    with client() as c:
+        for form, code, path, word in (
+                ({"type": "regex", "pattern": "("}, -32602, "pattern", "regular"),
+                ({"type": "regex", "pattern": r"(a)\1"}, 1004, "pattern", "back-reference"),
+                ({"type": "regex", "pattern": "a{99999}"}, 1004, "pattern", "states"),
+                ({"type": "regex", "pattern": "[^\\s\\S]"}, 1004, "pattern", "unsatisfiable"),
+                ({"type": "regex"}, -32602, "pattern", ""), ({"type": "gbnf"}, -32602, "grammar", ""),
+                ({"type": "gbnf", "grammar": "root ::= x"}, -32602, "grammar", "called x"),
+                ({"type": "gbnf", "grammar": 'root ::= root "a" | "b"'}, 1004, "grammar", "left recursion"),
+                ({"type": "gbnf", "grammar": 'root ::= "a" root'}, 1004, "grammar", "unsatisfiable"),
+                ({"type": "gbnf", "grammar": "root ::= <think>"}, 1004, "grammar", "tokens"),
+                ({"type": "gbnf", "grammar": "root ::= " + "(" * 200 + '"a"' + ")" * 200}, 1004, "grammar", "deeper")):
+            for method in ("chat", "complete"):
+                error = check_error(c.error(method, {"prompt": "x", "response_format": form}), code)
+                assert error["data"]["path"] == "response_format." + path and word in error["message"], error
+                if code == 1004:
+                    assert error["data"]["keyword"] == form["type"] and error["data"]["reason"], error
+        error = c.error("chat", {"prompt": "x", "tools": [tool({})], "response_format": {"type": "regex", "pattern": "a"}})
+        assert error["data"]["path"] == "response_format", error
+
+
+@test
+def random_texts():
+    """Weights that know nothing, at temperatures where everything allowed happens."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = os.path.join(folder, "random.gguf")
+        random_model.write(harness.MODEL, model)
+        n = 0
+        with Daemon("--kv-bytes", "16M", model=model) as daemon, daemon.client(120) as c:
+            for seed in range(12):
+                ids = {c.request("complete", {"prompt": "x", "response_format": form, "seed": seed, "cache": {"store": False},
+                                              "max_tokens": 24 + 9 * (seed % 4), "temperature": 1 + seed % 3 / 2}): form
+                       for form in FORMS}
+                for _ in range(len(ids)):
+                    message = c.receive()
+                    assert "result" in message, message
+                    assert matches(ids[message["id"]], message["result"]["content"]), (ids[message["id"]], message)
+                    n += 1
+        print(f"       {n} texts, all of their format")
+
+
+@test
+def plmctl():
+    program = os.path.join(harness.BUILD, "plmctl")
+    client().close()
+    with tempfile.NamedTemporaryFile("w", suffix=".gbnf") as file:
+        file.write('root ::= "- " [a-z]+ "\\n"')
+        file.flush()
+
+        def run(*words):
+            return subprocess.run([program, "--socket", DAEMON.path, "--max-tokens", "12", *words],
+                                  capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        out = run("complete", "--gbnf", file.name, "A list:")
+        assert re.fullmatch(r"- [a-z]+\n+", out.stdout) and out.returncode == 0, out
+        out = run("chat", "--regex", "[0-9]{3}", "A number")
+        assert re.fullmatch(r"[0-9]{3}\n?", out.stdout), out
+        out = run("complete", "--regex", "(", "x")
+        assert out.returncode == 1 and "regular expression" in out.stderr, out
+        assert run("complete", "--regex", "a", "--gbnf", file.name, "x").returncode == 3
+        assert run("tool-call", "--regex", "a", "--tools", file.name, "x").returncode == 3
 
 
 if __name__ == "__main__":
