@@ -94,7 +94,8 @@ static void add_capabilities(struct buf *out) {
     buf_add_char(out, '[');
     for (int i = METHOD_NONE + 1; i < METHOD_COUNT_; i++)
         buf_printf(out, "\"%s\",", method_name((enum method)i));
-    buf_add_str(out, "\"stream\",\"progress\",\"batch\",\"deadline\",\"on_unsupported:widen\"]");
+    buf_add_str(out, "\"stream\",\"progress\",\"batch\",\"deadline\",\"on_unsupported:widen\","
+                     "\"response_format:regex\",\"response_format:gbnf\"]");
 }
 
 void service_hello(struct buf *out, const struct conn *conn) {
