@@ -26,8 +26,18 @@ static size_t find_tool(const struct generation_spec *spec, const struct json *n
     return SIZE_MAX;
 }
 
-/* Checks one call {"name": .., "arguments": ..} and appends it to the result. name and arguments are
- * borrowed from the output's text. */
+static bool is_known(const struct generation_result *r, struct text name, struct text arguments) {
+    for (size_t i = 0; i < r->n_calls; i++) {
+        struct result_call call = r->calls[i];
+        if (call.name.bytes == name.bytes && call.arguments.len == arguments.len &&
+            memcmp(call.arguments.bytes, arguments.bytes, arguments.len) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Checks one call {"name": .., "arguments": ..} and appends it to the result, unless it is there already.
+ * name and arguments are borrowed from the output's text. */
 static bool add_call(struct generation *g, const struct json *call, struct error *error) {
     const struct json *name = json_get(call, "name"), *arguments = json_get(call, "arguments");
     struct generation_result *r = &g->result;
@@ -42,11 +52,12 @@ static bool add_call(struct generation *g, const struct json *call, struct error
         snprintf(path, sizeof path, "calls[%zu].arguments%s", r->n_calls, inner.path);
         return error_at(error, ERROR_OUTPUT_INVALID, path, "%s", inner.message);
     }
+    struct result_call made = {g->spec->tools[tool].name, {arguments->raw, arguments->raw_len}};
+    if (is_known(r, made.name, made.arguments)) return true;
     struct result_call *calls = realloc(r->calls, (r->n_calls + 1) * sizeof *calls);
     if (!calls) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the calls");
     r->calls = calls;
-    calls[r->n_calls++] = (struct result_call){.name = g->spec->tools[tool].name,
-                                               .arguments = {arguments->raw, arguments->raw_len}};
+    calls[r->n_calls++] = made;
     return true;
 }
 
@@ -153,4 +164,39 @@ bool answer_build(struct generation *g, struct error *error) {
     g->result.content = content_before(text, (size_t)(at - text.bytes));
     if (g->result.n_calls && g->result.finish == FINISH_STOP) g->result.finish = FINISH_TOOL_CALLS;
     return true;
+}
+
+/* Where the last call of text begins, after a whole one: at an `open` that `between` precedes. */
+static const char *last_call(struct text text, const struct grammar_syntax *syntax) {
+    size_t open = strlen(syntax->open), between = strlen(syntax->between), seam = open + between;
+    if (text.len < open + seam) return NULL;
+    for (const char *at = text.bytes + text.len - open; at >= text.bytes + seam; at--)
+        if (memcmp(at, syntax->open, open) == 0 && memcmp(at - between, syntax->between, between) == 0)
+            return at;
+    return NULL;
+}
+
+/* Does a call that ends the text say the same as one before? *text loses it then. */
+static bool drop_repeated(struct text *text, const struct grammar_syntax *syntax) {
+    const char *last = last_call(*text, syntax), *same = text->bytes;
+    if (!last) return false;
+    size_t len = (size_t)(text->bytes + text->len - last), between = strlen(syntax->between);
+    const char *end = last - between; /* of the call before */
+    for (; (same = memmem(same, (size_t)(end - same), last, len)); same++) {
+        bool whole = same + len == end || memcmp(same + len, syntax->between, between) == 0;
+        if (!whole) continue;
+        text->len = (size_t)(end - text->bytes);
+        return true;
+    }
+    return false;
+}
+
+bool answer_repeats(const struct generation *g) {
+    struct grammar_syntax syntax = chat_syntax(&g->engine->chat, g->spec->style);
+    struct text text = {g->output.text.bytes, g->output.text.len};
+    size_t close = strlen(syntax.close);
+    if (text.len < strlen(syntax.open) + close ||
+        memcmp(text.bytes + text.len - close, syntax.close, close) != 0)
+        return false;
+    return drop_repeated(&text, &syntax) && drop_repeated(&text, &syntax);
 }

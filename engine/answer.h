@@ -8,4 +8,8 @@
  * (1014, 1007) if what was generated is not what the grammar should have allowed. */
 bool answer_build(struct generation *g, struct error *error);
 
+/* Has the output just completed a second call in a row that says exactly what an earlier one of this
+ * answer says? Then the model has no more to call. (Such repetitions are none of the result's.) */
+bool answer_repeats(const struct generation *g);
+
 #endif

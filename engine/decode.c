@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/answer.h"
 #include "engine/generation.h"
 #include "engine/loop.h"
 
@@ -376,6 +377,12 @@ static void take(struct generation *g, uint32_t token) {
     else consume(g, token, false);
 }
 
+/* Is a call complete here, and another could follow? */
+static bool ends_call(const struct generation *g) {
+    return g->grammar && g->spec->n_tools && g->spec->choice != CHOICE_NONE &&
+           !matcher_is_free(g->matcher) && matcher_may_end(g->matcher);
+}
+
 void generation_step(struct generation *g, struct engine *engine, float *logits) {
     uint32_t token = choose(g, engine, logits);
     if (token == TOKEN_NONE) {
@@ -391,6 +398,8 @@ void generation_step(struct generation *g, struct engine *engine, float *logits)
         force(g, engine);
         check_end(g);
     }
+    if (!g->done && g->spec->max_calls > 1 && ends_call(g) && answer_repeats(g))
+        generation_finish(g, FINISH_STOP);
     generation_stream(g, g->done);
 }
 

@@ -243,6 +243,12 @@ def several_calls():
             result = c.call("tool_call", {**CALL, "max_calls": n, "temperature": 1, "max_tokens": 300})
             assert 1 <= len(result["calls"]) <= n
             assert len({call["id"] for call in result["calls"]}) == len(result["calls"])
+        for question in ("What is the weather in Oslo?", "And in Rome?", "Is it warm in Lima?"):
+            for style in ("spaced", "compact"):  # greedy, a small model repeats its call to the end
+                result = c.call("tool_call", {**CALL, "prompt": question, "max_calls": 16, "max_tokens": 600,
+                                              "json_style": style})
+                calls = [json.dumps([call["name"], call["arguments"]]) for call in result["calls"]]
+                assert len(set(calls)) == len(calls), result
 
 
 @test
