@@ -74,6 +74,7 @@ static bool accept(struct parser *p, const char *text) {
 
 static uint32_t code_point(struct parser *p) {
     uint32_t c = 0;
+    if (!more(p)) return syntax_error(p, "it ends too early"), 0;
     size_t len = utf8_decode(p->at, (size_t)(p->end - p->at), &c);
     if (len == 0) return syntax_error(p, "invalid UTF-8"), 0;
     p->at += len;
@@ -122,7 +123,10 @@ static uint32_t escaped_character(struct parser *p) {
     if (found) return p->at++, (uint32_t)values[found - letters];
     if (accept(p, "u")) return unicode_escape(p);
     if (accept(p, "x")) return hex(p, 2, &c) ? c : (syntax_error(p, "\\x without two digits"), 0);
-    if (accept(p, "c") && more(p) && is_alnum(*p->at) && *p->at > '9') return *p->at++ & 31u;
+    if (accept(p, "c")) {
+        bool letter = more(p) && is_alnum(*p->at) && *p->at > '9';
+        return letter ? *p->at++ & 31u : (syntax_error(p, "\\c without a letter"), 0);
+    }
     if (next_is(p, '0') && !(p->end - p->at > 1 && p->at[1] >= '0' && p->at[1] <= '9'))
         return p->at++, 0;
     if (more(p) && is_alnum(*p->at)) return unsupported(p, "an escape that is not a character"), 0;
