@@ -14,15 +14,15 @@ struct negation {
     struct schema *schema;
     const struct json *ways[MAX_WAYS];
     uint32_t n;
-    bool failed;  /* error is set */
-    bool partial; /* some ways are left out */
+    bool failed;     /* error is set */
+    uint8_t partial; /* types of whose values some ways are left out */
 };
 
 static void add_way(struct negation *out, const struct json *way) {
     if (!way)
         out->failed = true;
     else if (out->n == MAX_WAYS)
-        out->partial = true;
+        out->partial = TYPE_ALL;
     else
         out->ways[out->n++] = way;
 }
@@ -84,14 +84,21 @@ static const struct {
                   {"string", TYPE_STRING}, {"number", TYPE_INTEGER | TYPE_NUMBER},
                   {"array", TYPE_ARRAY},   {"object", TYPE_OBJECT}};
 
-static void other_types(struct negation *out, uint8_t types) {
+/* The names of the types, as a list. */
+static const struct json *name_types(struct schema *schema, uint8_t types) {
     const struct json *names[8];
     uint32_t n = 0;
     for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++)
-        if (!(types & type_names[i].bits))
-            if ((names[n++] = make_text(out->schema, type_names[i].name)) == NULL) n--;
-    if ((types & TYPE_INTEGER) && !(types & TYPE_NUMBER)) out->partial = true;
-    if (n) add_way(out, with(out->schema, "type", schema_make_array(out->schema, names, n)));
+        if (types & type_names[i].bits)
+            if ((names[n++] = make_text(schema, type_names[i].name)) == NULL) n--;
+    return schema_make_array(schema, names, n);
+}
+
+static void other_types(struct negation *out, uint8_t types) {
+    uint8_t others = types & TYPE_INTEGER ? ~types & ~TYPE_NUMBER & TYPE_ALL : ~types & TYPE_ALL;
+    if ((types & TYPE_INTEGER) && !(types & TYPE_NUMBER))
+        out->partial |= TYPE_INTEGER | TYPE_NUMBER;
+    if (others) add_way(out, with(out->schema, "type", name_types(out->schema, others)));
 }
 
 static uint8_t type_of(const struct json *value) {
@@ -135,7 +142,7 @@ static void other_numbers(struct negation *out, const struct json *const *values
     for (uint32_t i = 0; i < n; i++) {
         if (values[i]->type != JSON_NUMBER) continue;
         if (found == MAX_NUMBERS) {
-            out->partial = true;
+            out->partial |= TYPE_INTEGER | TYPE_NUMBER;
             return;
         }
         uint32_t at = found++;
@@ -162,7 +169,7 @@ static void other_values(struct negation *out, const struct json *const *values,
         types |= type_of(values[i]);
         yes |= values[i]->type == JSON_TRUE;
         no |= values[i]->type == JSON_FALSE;
-        out->partial |= values[i]->type >= JSON_ARRAY;
+        if (values[i]->type >= JSON_ARRAY) out->partial |= type_of(values[i]);
     }
     other_types(out, types);
     other_strings(out, values, n);
@@ -195,7 +202,7 @@ static bool other_count(struct negation *out, enum schema_keyword keyword,
         if (counts[i].keyword != keyword) continue;
         uint32_t count = count_of(value);
         if (count == RULES_NONE)
-            out->partial = true;
+            out->partial = TYPE_ALL;
         else if (count > 0 || !counts[i].least)
             add_way(out, typed(out->schema, counts[i].type, schema_keyword_name(counts[i].opposite),
                                schema_make_number(out->schema,
@@ -251,7 +258,7 @@ static void other_dependencies(struct negation *out, const struct json *map) {
 /* Some item fails: the first does. */
 static void other_items(struct negation *out, const struct json *items) {
     const struct json *bad = items->type == JSON_ARRAY ? NULL : make_not(out->schema, items);
-    out->partial = true;
+    out->partial |= TYPE_ARRAY;
     if (!bad) return;
     add_way(out, both(out->schema,
                       typed(out->schema, "array", "minItems", schema_make_number(out->schema, 1)),
@@ -275,7 +282,7 @@ static void other_choice(struct negation *out, enum schema_keyword keyword,
     }
     add_way(out, none_of(out->schema, list));
     if (keyword == KW_ANY_OF) return;
-    out->partial |= list->len > MAX_PAIRS;
+    if (list->len > MAX_PAIRS) out->partial = TYPE_ALL;
     for (uint32_t i = 0; i < list->len && i < MAX_PAIRS; i++)
         for (uint32_t k = 0; k < i; k++)
             add_way(out, both(out->schema, list->items[i], list->items[k]));
@@ -295,7 +302,7 @@ static void other_contents(struct negation *out, uint32_t part, const struct jso
     const struct json *least = schema_get(out->schema, part, KW_MIN_CONTAINS);
     bool most = schema_get(out->schema, part, KW_MAX_CONTAINS);
     if (least && schema_count(least) == 0 && !most) return; /* it never fails */
-    out->partial |= least || most;
+    if (least || most) out->partial |= TYPE_ARRAY;
     if (least && schema_count(least) == 0) return;
     add_way(out, typed(out->schema, "array", "items", make_not(out->schema, value)));
 }
@@ -333,19 +340,27 @@ static void fail_by(struct negation *out, uint32_t part, enum schema_keyword key
     }
     case KW_CONTAINS: other_contents(out, part, value); break;
     case KW_NOT_PATTERN: add_way(out, typed(schema, "string", "pattern", value)); break;
-    case KW_MULTIPLE_OF:
+    case KW_MULTIPLE_OF: out->partial |= TYPE_INTEGER | TYPE_NUMBER; break;
     case KW_UNIQUE_ITEMS:
     case KW_PREFIX_ITEMS:
     case KW_ADDITIONAL_ITEMS:
+    case KW_UNEVALUATED_ITEMS: out->partial |= TYPE_ARRAY; break;
     case KW_ADDITIONAL_PROPERTIES:
     case KW_PATTERN_PROPERTIES:
     case KW_PROPERTY_NAMES:
-    case KW_UNEVALUATED_ITEMS:
-    case KW_UNEVALUATED_PROPERTIES:
+    case KW_UNEVALUATED_PROPERTIES: out->partial |= TYPE_OBJECT; break;
     case KW_DYNAMIC_REF:
-    case KW_RECURSIVE_REF: out->partial = true; break;
+    case KW_RECURSIVE_REF: out->partial = TYPE_ALL; break;
     default: break; /* annotations never fail */
     }
+}
+
+/* Any value of these types that does not satisfy the schema. */
+static const struct json *guarded_way(struct schema *schema, uint8_t types,
+                                      const struct json *value) {
+    const char *keys[] = {schema_keyword_name(KW_GUARD), "type"};
+    const struct json *values[] = {value, name_types(schema, types)};
+    return schema_make_object(schema, keys, values, 2);
 }
 
 const struct json *schema_negation(struct schema *schema, uint32_t part) {
@@ -361,7 +376,7 @@ const struct json *schema_negation(struct schema *schema, uint32_t part) {
         fail_by(&out, negated, member.keyword, member.value);
     }
     if (out.partial && !out.failed && schema_can_guard(schema, value))
-        add_way(&out, with(schema, schema_keyword_name(KW_GUARD), value));
+        add_way(&out, guarded_way(schema, out.partial, value));
     if (out.failed) return NULL;
     if (out.n == 0 && out.partial)
         return schema_refuse(schema, part, KW_NOT, "what it negates can't be negated"), NULL;
