@@ -285,16 +285,16 @@ bool language_finish(struct language *language, bool (*wanted)(uint32_t label, c
     return language_find_open(language);
 }
 
-bool language_endless(const struct language *language,
-                      bool (*wanted)(uint32_t label, const void *user), const void *user) {
+uint32_t language_count(const struct language *language,
+                        bool (*wanted)(uint32_t label, const void *user), const void *user) {
     struct language copy = *language;
     copy.wanted = NULL;
     copy.distance = copy.least = copy.most = NULL;
     copy.words = NULL;
-    bool endless = measure(&copy, wanted, user) && copy.distance[0] != LANGUAGE_INFINITE &&
-                   copy.most[0] == LANGUAGE_INFINITE;
+    bool some = measure(&copy, wanted, user) && copy.distance[0] != LANGUAGE_INFINITE;
+    uint32_t count = some ? copy.words[0] : 0;
     free_measures(&copy);
-    return endless;
+    return count;
 }
 
 uint32_t language_label(const struct language *language, const char *text, uint32_t len) {

@@ -97,8 +97,9 @@ static inline bool language_is_plain(unsigned character) {
     return character >= 0x20 && character < 0x7F && character != '"' && character != '\\';
 }
 
-/* Before language_finish: are there strings without end that are wanted so? */
-bool language_endless(const struct language *language,
-                      bool (*wanted)(uint32_t label, const void *user), const void *user);
+/* Before language_finish: how many strings are there that are wanted so? Counts those of plain ASCII;
+ * LANGUAGE_PLENTY: so many or more, or no end of them. 0 without memory. */
+uint32_t language_count(const struct language *language,
+                        bool (*wanted)(uint32_t label, const void *user), const void *user);
 
 #endif

@@ -83,12 +83,16 @@ bool machine_add_member(struct machine *machine, struct frame *frame, uint32_t i
 
 /* ---- which members may come next ---- */
 
-/* Could further members be added without end, whatever their keys so far? */
-static bool endless(const struct machine *machine, const struct frame *frame) {
+/* How many further members there are keys for, at least, whatever the keys so far; plenty are more
+ * than any minimum asks for. */
+static uint32_t further_left(const struct machine *machine, const struct frame *frame) {
     const struct cell_object *object = machine_object_of(machine, frame);
-    return object->further && frame->depth + object->further_height <= RULES_DEPTH &&
-           (object->language == RULES_NONE ||
-            machine->rules->languages[object->language].language.most[0] == LANGUAGE_INFINITE);
+    if (!object->further || frame->depth + object->further_height > RULES_DEPTH) return 0;
+    if (object->language == RULES_NONE) return LANGUAGE_PLENTY;
+    uint32_t words = machine->rules->languages[object->language].language.words[0];
+    uint32_t taken = frame->count + object->n_props; /* some may be the properties' own */
+    if (words == LANGUAGE_PLENTY) return words;
+    return words > taken ? words - taken : 0;
 }
 
 /* With one more member: can the number of members come to lie within the limits? */
@@ -97,7 +101,9 @@ static bool countable(const struct machine *machine, const struct frame *frame, 
     struct outlook after = outlook_after(machine, frame, index);
     uint64_t members = (uint64_t)frame->members + 1;
     if (members + after.missing > object->max) return false;
-    return members + after.alive >= object->min || endless(machine, frame);
+    if (members + after.alive >= object->min) return true;
+    uint32_t left = further_left(machine, frame), used = index == object->n_props;
+    return left == LANGUAGE_PLENTY || members + after.alive + left >= object->min + used;
 }
 
 /* Is it the property's turn? */

@@ -369,17 +369,21 @@ bool rules_measure(struct rules *rules) {
 
 /* How many members an object can have, for certain: RULES_INFINITE where keys are without end. */
 static uint32_t satisfiable_members(const struct rules *rules, const struct cell_object *object) {
-    uint32_t members = 0;
+    uint32_t members = 0, further = 0;
     if (object->additional != RULES_NONE &&
         rules->nodes[object->additional].shortest != RULES_INFINITE)
         return RULES_INFINITE;
     for (uint32_t i = 0; i < object->n_props; i++)
         members += rules->nodes[rules->props[object->props + i].node].shortest != RULES_INFINITE;
-    for (uint32_t i = 0; i < object->n_kinds; i++)
-        if (kind_field(rules, object, i, KIND_ENDLESS) &&
-            rules->nodes[kind_field(rules, object, i, KIND_NODE)].shortest != RULES_INFINITE)
-            return RULES_INFINITE;
-    return members;
+    for (uint32_t i = 0; i < object->n_kinds; i++) {
+        uint32_t count = kind_field(rules, object, i, KIND_COUNT);
+        if (rules->nodes[kind_field(rules, object, i, KIND_NODE)].shortest == RULES_INFINITE)
+            continue;
+        if (count == LANGUAGE_PLENTY) return RULES_INFINITE;
+        further += count;
+    }
+    /* Some of the further keys may be those of properties. */
+    return members + (further > object->n_props ? further - object->n_props : 0);
 }
 
 /* ---- pruning ---- */

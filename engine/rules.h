@@ -171,7 +171,7 @@ bool rules_measure(struct rules *rules);
 /* Cuts off what can't be satisfied and fills the derived fields; after rules_measure. False without
  * memory. */
 bool rules_prune(struct rules *rules);
-enum { KIND_LABEL, KIND_NODE, KIND_ENDLESS, KIND_FIELDS };
+enum { KIND_LABEL, KIND_NODE, KIND_COUNT, KIND_FIELDS };
 
 /* The node of a further member whose key carries this label; RULES_NONE if there is none. */
 uint32_t rules_kind(const struct rules *rules, const struct cell_object *object, uint32_t label);

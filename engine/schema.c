@@ -215,14 +215,15 @@ struct schema *schema_compile(const char *text, size_t len, const struct schema_
     }
 }
 
-static bool add_overlap(struct schema_overlaps *overlaps, const struct schema_duty *duty) {
+static bool add_overlap(struct schema *schema, const struct schema_duty *duty) {
+    struct schema_overlaps *overlaps = schema->options.overlaps;
     if (!overlaps || overlaps->n >= MAX_OVERLAPS) return false;
     for (uint32_t i = 0; i < overlaps->n; i++)
         if (overlaps->list[i].owner == duty->part && overlaps->list[i].branch == duty->branch)
             return true;
     if (!vector_reserve((void **)&overlaps->list, &overlaps->cap, overlaps->n + 1,
                         sizeof *overlaps->list))
-        return false;
+        return schema_fail(schema, RULES_MEMORY);
     overlaps->list[overlaps->n].owner = duty->part;
     overlaps->list[overlaps->n++].branch = duty->branch;
     return true;
@@ -234,7 +235,7 @@ static enum schema_outcome check_duties(struct schema *schema, const struct rule
         const struct schema_duty *duty = &schema->duties[i];
         if (rules->nodes[duty->node].shortest == RULES_INFINITE) continue;
         outcome = SCHEMA_AGAIN;
-        if (add_overlap(schema->options.overlaps, duty)) continue;
+        if (add_overlap(schema, duty)) continue;
         schema_refuse(schema, duty->part, KW_ONE_OF, "its branches are not provably disjoint");
         return SCHEMA_FAILED;
     }

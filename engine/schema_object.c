@@ -230,8 +230,8 @@ static bool add_kinds(struct schema *schema, const struct bundle *bundle,
         kinds[n * KIND_FIELDS + KIND_LABEL] = label;
         kinds[n * KIND_FIELDS + KIND_NODE] = member_node(schema, bundle, keys, NULL, label);
         if (kinds[n * KIND_FIELDS + KIND_NODE] == RULES_NONE) return false;
-        kinds[n++ * KIND_FIELDS + KIND_ENDLESS] =
-            object->min > 0 && language_endless(&keys->language, same_label, &label);
+        kinds[n++ * KIND_FIELDS + KIND_COUNT] =
+            object->min > 0 ? language_count(&keys->language, same_label, &label) : 0;
     }
     object->n_kinds = n;
     enum rules_status status =

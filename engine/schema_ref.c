@@ -80,10 +80,10 @@ static const struct json *find_anchor(const struct schema *schema, uint32_t reso
 
 /* Where a resource does not hold what a pointer names, the document may: an id is often put beside
  * schemas that go on pointing from its top. */
-static const struct json *find_fragment(const struct schema *schema, uint32_t resource,
-                                        const char *text, size_t len) {
+static const struct json *find_fragment(struct schema *schema, uint32_t resource, const char *text,
+                                        size_t len) {
     char *copy = malloc(len + 1);
-    if (!copy) return NULL;
+    if (!copy) return schema_fail(schema, RULES_MEMORY), NULL;
     size_t n = unescape_uri(copy, text, len);
     const struct json *found = schema->resources[resource].root;
     if (n && copy[0] == '/') {

@@ -93,10 +93,10 @@ static uint32_t find(const struct schema *schema, const char *uri) {
 static bool add(struct schema *schema, const struct json *root, const char *base,
                 const struct json *id) {
     char *uri = resolve_uri(base, id ? id->text : "", id ? id->len : 0);
-    if (!uri || schema->n_resources >= MAX_RESOURCES ||
+    bool large = schema->n_resources >= MAX_RESOURCES || strlen(base) + (id ? id->len : 0) > MAX_URI;
+    if (!uri || large ||
         !vector_reserve((void **)&schema->resources, &schema->cap_resources,
                         schema->n_resources + 1, sizeof *schema->resources)) {
-        bool large = uri || strlen(base) + (id ? id->len : 0) > MAX_URI;
         free(uri);
         return schema_fail(schema, large ? RULES_TOO_LARGE : RULES_MEMORY);
     }

@@ -111,6 +111,8 @@ static const struct texts_case texts[] = {
      {"{\"c\":0,\"a\":1}", "{\"a\":1,\"b\":0}"}, {"{\"c\":0}", "{\"c\":0,\"c\":0}", "{\"c\":0,\"b\":0,\"a\":0}"}},
     {"{\"type\":\"object\",\"properties\":{\"a\":{\"const\":1}},\"additionalProperties\":{\"type\":\"null\"}}", CLOSED,
      {"{\"a\":1,\"b\":null}", "{\"b\":null}"}, {"{\"b\":1}", "{\"a\":null}"}},
+    {"{\"propertyNames\":{\"maxLength\":4},\"minProperties\":2,\"type\":\"object\"}", OPEN, {"{\"a\":1,\"b\":[]}"}, {"{\"a\":1}", "{\"a\":1,\"abcde\":1}"}},
+    {"{\"propertyNames\":{\"enum\":[\"a\",\"b\"]},\"minProperties\":2,\"type\":\"object\"}", OPEN, {"{\"b\":1,\"a\":1}"}, {"{\"a\":1}", "{\"a\":1,\"a\":1}"}},
     {"{\"type\":\"object\",\"minProperties\":1}", CLOSED, {"{\"a\":1}"}, {"{}"}},
     {"{\"allOf\":[{\"type\":\"object\",\"properties\":{\"a\":{}}},{\"required\":[\"b\"]}],\"type\":\"object\"}", CLOSED, {"{\"a\":1,\"b\":1}", "{\"b\":1}"}, {"{\"a\":1}", "{\"b\":1,\"c\":1}"}},
     {"{\"type\":\"object\",\"required\":[\"x\"]}", CLOSED, {"{\"x\":[1]}"}, {"{}", "{\"x\":1,\"y\":1}"}},

@@ -132,6 +132,8 @@ static const char *const inline_schemas[] = {
     "{\"type\":\"string\",\"pattern\":\"^(.{5}-)*.{0,9}x$\",\"maxLength\":60}",
     "{\"type\":\"string\",\"pattern\":\"^\\\\S+( [a-z]+)?$\",\"minLength\":6,\"maxLength\":21}",
     "{\"type\":\"object\",\"patternProperties\":{\"^.{1,40}$\":{\"const\":1}},\"additionalProperties\":false,\"maxProperties\":2}",
+    "{\"type\":\"object\",\"propertyNames\":{\"enum\":[\"a\",\"b\",\"cc\"]},\"minProperties\":3,\"additionalProperties\":{\"const\":1}}",
+    "{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[ab]{1,2}$\"},\"properties\":{\"a\":{},\"b\":{}},\"minProperties\":5,\"additionalProperties\":{\"const\":1}}",
     "{\"type\":\"object\",\"minProperties\":2,\"maxProperties\":3,\"properties\":{\"a\":{},\"b\":{}},\"patternProperties\":{\"^p\":true},\"additionalProperties\":false}",
     "{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"enum\":[\"a\",\"ab\",\"abc\",1,12,123]},\"minItems\":3}",
     "{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"enum\":[\"a\",5]}]}}",
