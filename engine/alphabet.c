@@ -93,8 +93,7 @@ static void lead_to(struct alphabet *alphabet, uint16_t place, unsigned at, uint
         reach[target / 64] |= 1ull << target % 64;
         return;
     }
-    const uint64_t *below =
-        alphabet->reach + (size_t)(target & ~ALPHABET_PLACE) * alphabet->words;
+    const uint64_t *below = alphabet->reach + (size_t)(target & ~ALPHABET_PLACE) * alphabet->words;
     for (uint32_t i = 0; i < alphabet->words; i++) reach[i] |= below[i];
 }
 

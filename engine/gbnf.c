@@ -21,7 +21,6 @@ enum {
     SET_WORK = 1 << 22 /* comparisons of sets */
 };
 
-
 struct parser {
     struct gbnf *gbnf;
     const char *text, *at, *end, *path;
@@ -66,14 +65,18 @@ static bool failed(const struct parser *p) {
 
 static uint32_t add_node(struct parser *p, enum gbnf_kind kind, uint32_t of) {
     struct gbnf *gbnf = p->gbnf;
-    if (gbnf->n_nodes >= MAX_NODES) gbnf_refuse(p->error, p->path, "more than %d parts", MAX_NODES);
+    if (gbnf->n_nodes >= MAX_NODES)
+        gbnf_refuse(p->error, p->path, "more than %d parts", MAX_NODES);
     else if (!vector_reserve((void **)&gbnf->nodes, &gbnf->cap_nodes, gbnf->n_nodes + 1,
                              sizeof *gbnf->nodes))
         no_memory(p);
     if (failed(p)) return GBNF_NONE;
-    gbnf->nodes[gbnf->n_nodes] = (struct gbnf_node){
-        .kind = (uint8_t)kind, .of = of, .first = GBNF_NONE, .last = GBNF_NONE, .next = GBNF_NONE,
-        .previous = GBNF_NONE};
+    gbnf->nodes[gbnf->n_nodes] = (struct gbnf_node){.kind = (uint8_t)kind,
+                                                    .of = of,
+                                                    .first = GBNF_NONE,
+                                                    .last = GBNF_NONE,
+                                                    .next = GBNF_NONE,
+                                                    .previous = GBNF_NONE};
     return gbnf->n_nodes++;
 }
 
@@ -111,8 +114,7 @@ static bool grow_map(uint32_t **map, uint32_t *cap) {
 static uint32_t *single_slot(struct parser *p, uint32_t character) {
     const struct pattern_pool *pool = &p->gbnf->pool;
     uint32_t at = (uint32_t)hash_mix(1, character) & (p->cap_singles - 1);
-    while (p->singles[at] &&
-           pool->ranges[pool->sets[p->singles[at] - 1].first].from != character)
+    while (p->singles[at] && pool->ranges[pool->sets[p->singles[at] - 1].first].from != character)
         at = (at + 1) & (p->cap_singles - 1);
     return &p->singles[at];
 }

@@ -19,13 +19,13 @@ enum gbnf_kind { GBNF_SET, GBNF_RULE, GBNF_SEQUENCE, GBNF_CHOICE, GBNF_REPEAT };
 
 struct gbnf_node {
     uint8_t kind;
-    uint32_t of;                /* set: in the pool; rule: its number */
+    uint32_t of;                          /* set: in the pool; rule: its number */
     uint32_t first, last, next, previous; /* children; siblings */
-    uint32_t min, max;          /* repeat; GBNF_NONE: without end */
+    uint32_t min, max;                    /* repeat; GBNF_NONE: without end */
 };
 
 struct gbnf_rule {
-    const char *name; /* in the text */
+    const char *name;   /* in the text */
     uint32_t len, body; /* GBNF_NONE until defined */
 };
 

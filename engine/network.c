@@ -17,7 +17,8 @@ void network_free(struct network *network) {
 uint32_t network_add(struct network_build *build, struct network_state state) {
     struct network *network = build->network;
     if (build->result != ALPHABET_OK) return 0;
-    if (network->n_states >= NETWORK_STATES) build->result = ALPHABET_TOO_LARGE;
+    if (network->n_states >= NETWORK_STATES)
+        build->result = ALPHABET_TOO_LARGE;
     else if (!vector_reserve((void **)&network->states, &network->cap_states, network->n_states + 1,
                              sizeof *network->states))
         build->result = ALPHABET_MEMORY;

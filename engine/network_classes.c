@@ -144,8 +144,8 @@ bool network_classes(struct network_build *build, const struct pattern_pool *poo
         if (bounds) memcpy(bounds, p->bounds, p->n * sizeof *bounds);
         if (classes) memcpy(classes, p->classes, p->n * sizeof *classes);
         if (bounds && classes)
-            build->result = alphabet_build(&build->network->alphabet, bounds, classes, p->n,
-                                           p->n_classes);
+            build->result =
+                alphabet_build(&build->network->alphabet, bounds, classes, p->n, p->n_classes);
         else
             free(bounds), free(classes), build->result = ALPHABET_MEMORY;
         fine = build->result == ALPHABET_OK && add_sets(build, p);

@@ -195,8 +195,7 @@ static bool finish(struct compiler *c, const char *path, struct error *error) {
     const struct network_state *start = &network->states[network->start];
     if (start->distance != NETWORK_INFINITE && start->height > NETWORK_DEPTH)
         return gbnf_refuse(error, path, "every text nests deeper than %d", NETWORK_DEPTH);
-    return start->distance != NETWORK_INFINITE ||
-           gbnf_refuse(error, path, "unsatisfiable");
+    return start->distance != NETWORK_INFINITE || gbnf_refuse(error, path, "unsatisfiable");
 }
 
 struct network *network_from_gbnf(const struct gbnf *gbnf, const char *path, struct error *error) {

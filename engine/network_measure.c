@@ -1,5 +1,5 @@
-/* The shortest ways through a network, by Knuth's generalisation of Dijkstra's algorithm: a state is
- * settled in the order of its length, once those that it needs are. */
+/* The shortest ways through a network, by Knuth's generalisation of Dijkstra's algorithm: a state
+ * is settled in the order of its length, once those that it needs are. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@ struct entry {
 struct search {
     const struct network *network;
     enum measure measure;
-    uint32_t *length;   /* settled or the best so far */
+    uint32_t *length; /* settled or the best so far */
     bool *settled;
     uint32_t *first, *users; /* users[first[s]..first[s + 1]) need s */
     struct entry *heap;
@@ -69,8 +69,7 @@ static uint32_t larger(uint32_t a, uint32_t b) {
 
 static uint32_t through(const struct search *search, uint32_t inner, uint32_t times,
                         uint32_t after) {
-    if (search->measure != MEASURE_HEIGHT)
-        return network_sum(network_times(inner, times), after);
+    if (search->measure != MEASURE_HEIGHT) return network_sum(network_times(inner, times), after);
     return times ? larger(network_sum(inner, 1), after) : after;
 }
 

@@ -47,7 +47,8 @@ static bool build_language(struct language *language, const char *text, size_t l
     const char *what = "not UTF-8";
     uint64_t budget = BUDGET;
     enum pattern_result result = PATTERN_SYNTAX;
-    if (len > MAX_BYTES) result = PATTERN_TOO_LARGE, what = "too many bytes";
+    if (len > MAX_BYTES)
+        result = PATTERN_TOO_LARGE, what = "too many bytes";
     else if (utf8_valid_prefix(text, len) == len)
         result = compile_pattern(&pool, text, len, &pattern, &what);
     if (result == PATTERN_OK) {
@@ -74,8 +75,8 @@ static bool copy_alphabet(struct network_build *build, const struct language *la
     }
     memcpy(bounds, language->bounds, n * sizeof *bounds);
     for (uint32_t i = 0; i < n; i++)
-        classes[i] = language->classes[i] == LANGUAGE_NO_CLASS ? ALPHABET_NO_CLASS
-                                                               : language->classes[i];
+        classes[i] =
+            language->classes[i] == LANGUAGE_NO_CLASS ? ALPHABET_NO_CLASS : language->classes[i];
     build->result =
         alphabet_build(&build->network->alphabet, bounds, classes, n, language->n_classes);
     return build->result == ALPHABET_OK;

@@ -104,8 +104,7 @@ static void add_task(struct recogniser *r, struct task task) {
 
 static uint32_t read_node(struct recogniser *r, uint32_t node, uint32_t start) {
     bool known;
-    uint32_t reading =
-        learn(r, (struct fact){FACT_READING, node, start, 0}, r->n_readings, &known);
+    uint32_t reading = learn(r, (struct fact){FACT_READING, node, start, 0}, r->n_readings, &known);
     if (known) return reading;
     if (!vector_reserve((void **)&r->readings, &r->cap_readings, r->n_readings + 1,
                         sizeof *r->readings)) {
@@ -175,8 +174,10 @@ static void begin(struct recogniser *r, uint32_t reading, uint32_t at) {
             await(r, i, at, reading, 0);
         break;
     case GBNF_SEQUENCE:
-        if (node->first == GBNF_NONE) end_at(r, reading, at);
-        else await(r, node->first, at, reading, r->gbnf->nodes[node->first].next);
+        if (node->first == GBNF_NONE)
+            end_at(r, reading, at);
+        else
+            await(r, node->first, at, reading, r->gbnf->nodes[node->first].next);
         break;
     default:
         if (node->min == 0) end_at(r, reading, at);
@@ -220,8 +221,10 @@ enum text_verdict recognise(const struct gbnf *gbnf, const char *text, size_t le
     uint32_t root = read_node(&r, gbnf->rules[gbnf->root].body, 0);
     while (r.n_tasks && !r.failed) {
         struct task task = r.tasks[--r.n_tasks];
-        if (task.from == NONE) begin(&r, task.reading, task.at);
-        else resume(&r, &task);
+        if (task.from == NONE)
+            begin(&r, task.reading, task.at);
+        else
+            resume(&r, &task);
     }
     if (!r.failed)
         for (uint32_t i = r.readings[root].ends; i != NONE; i = r.ends[i].next)

@@ -15,7 +15,8 @@ static bool add_bottoms(struct stacks *stacks) {
     if (!vector_reserve((void **)&stacks->frames, &stacks->cap_frames, 2, sizeof *stacks->frames))
         return false;
     for (uint32_t i = STACKS_HOLE; i <= STACKS_ROOT; i++)
-        stacks->frames[i] = (struct frame_of_stack){.hash = i, .view = i, .over_hole = i == STACKS_HOLE};
+        stacks->frames[i] =
+            (struct frame_of_stack){.hash = i, .view = i, .over_hole = i == STACKS_HOLE};
     stacks->n_frames = 2;
     return true;
 }
@@ -196,8 +197,7 @@ enum step_verdict stacks_step_slowly(struct stacks *stacks, const struct moment 
         return step_outside(stacks, *from, class, to);
     }
     struct move move = stacks->moves[stacks->next[at] - STEP_MOVES];
-    if (!stacks_move_fits(stacks, from->base, &move))
-        return step_outside(stacks, *from, class, to);
+    if (!stacks_move_fits(stacks, from->base, &move)) return step_outside(stacks, *from, class, to);
     *to = (struct moment){move.shape, stacks_on(stacks, from->base, move.above)};
     return stacks->failed ? STEP_NONE : STEP_DONE;
 }

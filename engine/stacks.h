@@ -5,13 +5,13 @@
  * stacks, the base; what differs above it, with the states, is a shape. Few shapes occur, whatever
  * the text and however deep it nests, so what a character does to a shape is found once. Only when
  * a way returns to the base are the ways followed one by one (and that is kept by shape and base).
- * Frames are hash-consed: equal stacks have equal numbers. Stacks grow from STACKS_ROOT, those above
- * a base from STACKS_HOLE.
+ * Frames are hash-consed: equal stacks have equal numbers. Stacks grow from STACKS_ROOT, those
+ * above a base from STACKS_HOLE.
  *
  * Memory: everything but what the moments in use need can be dropped at any step, and is once a
  * budget is used up; what follows from a moment never depends on that. At most STACKS_WAYS ways are
- * followed, the first ones: the others are given up, which leaves every text right. Every way can be
- * completed: deeper than NETWORK_DEPTH none goes.
+ * followed, the first ones: the others are given up, which leaves every text right. Every way can
+ * be completed: deeper than NETWORK_DEPTH none goes.
  *
  * Not thread-safe: whoever shares one holds its lock around each use.
  */
@@ -20,18 +20,19 @@
 
 #include "engine/network.h"
 
-#define STACKS_HOLE 0
-#define STACKS_ROOT 1
-#define STACKS_WAYS 64
+#define STACKS_HOLE    0
+#define STACKS_ROOT    1
+#define STACKS_WAYS    64
 #define STACKS_HORIZON 256 /* characters: no token has more */
-#define STACKS_HALF (NETWORK_DEPTH / 2) /* above the hole; else the ways are followed from the root */
+#define STACKS_HALF                                                                                \
+    (NETWORK_DEPTH / 2) /* above the hole; else the ways are followed from the root */
 
 struct moment { /* between two characters */
     uint32_t shape, base;
 };
 
 struct frame_of_stack {
-    uint64_t hash, view;           /* view: equal where the same STACKS_HORIZON characters may follow */
+    uint64_t hash, view; /* view: equal where the same STACKS_HORIZON characters may follow */
     uint32_t parent, state, count; /* state: the call or repetition; count: of its iterations */
     uint32_t rest;                 /* bytes from its return to the bottom, at least */
     uint32_t depth;
@@ -44,13 +45,13 @@ struct way {
 
 struct shape {
     uint64_t hash, view;
-    uint32_t first, n; /* ways[first..first + n] */
-    uint32_t shortest; /* bytes to the return to the base */
-    bool ends;         /* the text may end (above STACKS_ROOT only) */
+    uint32_t first, n;     /* ways[first..first + n] */
+    uint32_t shortest;     /* bytes to the return to the base */
+    bool ends;             /* the text may end (above STACKS_ROOT only) */
     struct inside *inside; /* the tokens that stay above the base, once known (text_mask.c) */
 };
 
-struct move { /* by shape and class */
+struct move {              /* by shape and class */
     uint32_t shape, above; /* above: frames that come on top of the base */
     uint32_t peak;         /* no deeper than the base and this */
 };
@@ -113,7 +114,8 @@ static inline bool stacks_move_fits(const struct stacks *stacks, uint32_t base,
 /* What a character of the class leads to. `from` must be in use. May collect before. */
 static inline enum step_verdict stacks_step(struct stacks *stacks, const struct moment *from,
                                             uint32_t class, struct moment *to) {
-    uint32_t known = stacks->next[(size_t)from->shape * stacks->network->alphabet.n_classes + class];
+    uint32_t known =
+        stacks->next[(size_t)from->shape * stacks->network->alphabet.n_classes + class];
     if (known >= STEP_MOVES) {
         const struct move *move = &stacks->moves[known - STEP_MOVES];
         if (move->above == STACKS_HOLE && stacks_move_fits(stacks, from->base, move)) {
@@ -147,13 +149,13 @@ void stacks_remember(struct stacks *stacks, struct memo memo);
 struct closure {
     struct way ways[STACKS_WAYS]; /* frames above the bottom that was given */
     uint32_t n, peak;
-    bool ends;                    /* a way returned to the bottom */
+    bool ends; /* a way returned to the bottom */
     struct closure_entry {
         uint32_t state, frame, floor;
-    } *stack;
+    } * stack;
     struct {
         uint32_t state, frame, floor, stamp;
-    } *seen;
+    } * seen;
     uint32_t n_stack, n_seen, stamp;
 };
 struct closure *closure_new(void);

@@ -111,8 +111,8 @@ static bool reserve_shape(struct stacks *stacks, uint32_t n) {
                           sizeof *stacks->ways) &&
            vector_reserve((void **)&stacks->next, &stacks->cap_next,
                           shapes * (alphabet->n_classes + 1), sizeof *stacks->next) &&
-           vector_reserve((void **)&stacks->allowed, &stacks->cap_allowed,
-                          shapes * alphabet->words, sizeof *stacks->allowed);
+           vector_reserve((void **)&stacks->allowed, &stacks->cap_allowed, shapes * alphabet->words,
+                          sizeof *stacks->allowed);
 }
 
 static uint32_t add_shape(struct stacks *stacks, const struct way *ways, uint32_t n, bool ends,

@@ -5,7 +5,7 @@
 
 #include "engine/vector.h"
 
-struct leaving { /* at this node of the trie a token may return to the base */
+struct leaving {      /* at this node of the trie a token may return to the base */
     struct moment at; /* before the node's byte, over the hole */
     uint32_t node, place;
 };

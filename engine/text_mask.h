@@ -13,7 +13,7 @@ struct inside;
 void inside_free(struct inside *inside);
 
 /* bits (overwritten): the tokens allowed; returns how many. */
-uint32_t text_mask_fill(struct stacks *stacks, const struct cursor *cursor,
-                        const struct trie *trie, uint64_t *bits);
+uint32_t text_mask_fill(struct stacks *stacks, const struct cursor *cursor, const struct trie *trie,
+                        uint64_t *bits);
 
 #endif

@@ -204,7 +204,7 @@ size_t text_match_forced(const struct text_match *match, char *bytes, size_t cap
 /* Bytes left after each class, if it is allowed. */
 static void left_after(struct stacks *stacks, struct cursor *cursor, uint32_t *left) {
     struct moment to;
-    for (uint32_t class = 0; class < stacks->network->alphabet.n_classes; class++) {
+    for (uint32_t class = 0; class < stacks->network->alphabet.n_classes; class ++) {
         left[class] = NETWORK_INFINITE;
         if (class_allowed(stacks, cursor->at.shape, class) &&
             stacks_step(stacks, &cursor->at, class, &to) == STEP_DONE)
@@ -234,7 +234,7 @@ static uint32_t best_from(const struct alphabet *alphabet, const uint32_t *left,
 /* The shortest way from between two characters: which of them comes next. */
 static uint32_t best_class(const struct alphabet *alphabet, const uint32_t *left) {
     uint32_t best = NETWORK_INFINITE, found = ALPHABET_NONE;
-    for (uint32_t class = 0; class < alphabet->n_classes; class++) {
+    for (uint32_t class = 0; class < alphabet->n_classes; class ++) {
         uint32_t length = network_sum(left[class], alphabet_cost(alphabet, class));
         if (length >= best) continue;
         best = length;

@@ -1,8 +1,8 @@
 /* text_match: a running match against a grammar of text (regex, gbnf). Internal to constrained
  * decoding: matcher.c is its only caller, and says what the functions promise.
  *
- * The lazily built automaton belongs to the grammar (struct text_grammar) and is shared by its matches, of
- * whatever threads, under a lock.
+ * The lazily built automaton belongs to the grammar (struct text_grammar) and is shared by its
+ * matches, of whatever threads, under a lock.
  */
 #ifndef ENGINE_TEXT_MATCH_H
 #define ENGINE_TEXT_MATCH_H

@@ -26,8 +26,8 @@ struct route {
 enum holds { HOLDS_NOTHING, HOLDS_SCHEMA, HOLDS_LIST, HOLDS_MAP };
 
 static enum holds holds(const struct json_key *keyword, const struct json *value) {
-    static const char *const maps[] = {"properties", "patternProperties", "$defs", "definitions",
-                                       "dependentSchemas", "dependencies"};
+    static const char *const maps[] = {"properties",  "patternProperties", "$defs",
+                                       "definitions", "dependentSchemas",  "dependencies"};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         if (keyword->len == strlen(maps[i]) && memcmp(keyword->text, maps[i], keyword->len) == 0)
             return HOLDS_MAP;
@@ -95,7 +95,7 @@ static bool aim(const struct json *root, struct route *route, const char *keywor
 /* The compiler makes schemas of its own of what stands inside these; an error about one of them
  * cannot name its place. */
 static bool is_rewritten(const struct step *step) {
-    static const char *const names[] = {"not",   "if",   "then", "else", "dependentSchemas",
+    static const char *const names[] = {"not",   "if",          "then", "else", "dependentSchemas",
                                         "oneOf", "dependencies"};
     for (size_t i = 0; step->keyword && i < sizeof names / sizeof *names; i++)
         if (is_named(step, names[i])) return true;
@@ -198,8 +198,8 @@ static void restore_names(char *path, const struct widen_list *list) {
     }
 }
 
-static bool note(struct widen_list *list, const char *path, const char *keyword,
-                 const char *reason, bool judged) {
+static bool note(struct widen_list *list, const char *path, const char *keyword, const char *reason,
+                 bool judged) {
     for (size_t i = 0; i < list->n; i++) { /* the validator cannot hold it against that either */
         if (strcmp(list->of[i].path, path) != 0 || strcmp(list->of[i].keyword, keyword) != 0)
             continue;
