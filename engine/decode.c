@@ -305,6 +305,16 @@ static bool hold_quote(const struct vocab *vocab, const uint32_t *ids, size_t n)
     return false;
 }
 
+static bool hold_letter(const struct vocab *vocab, const uint32_t *ids, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint32_t len;
+        const unsigned char *bytes = (const unsigned char *)vocab_bytes(vocab, ids[i], &len);
+        for (uint32_t at = 0; at < len; at++)
+            if (bytes[at] >= 0x80 || (bytes[at] | 32u) - 'a' < 26u) return true;
+    }
+    return false;
+}
+
 static char last_byte(const struct generation *g) {
     const struct buf *text = &g->output.text;
     return text->len ? text->bytes[text->len - 1] : '\0';
@@ -333,7 +343,10 @@ static void leave_loop(struct generation *g) {
     const uint32_t *output = g->tokens.ids + g->n_prompt;
     struct tokens closing = {0};
     if (!g->matcher || matcher_is_free(g->matcher) || g->text_check) return;
-    if (!loop_found(g->tokens.ids, g->n_prompt, output, n, &period)) return;
+    if (!loop_found(g->tokens.ids, g->n_prompt, output, n, LOOP_WORDS, &period)) return;
+    if (!hold_letter(g->engine->vocab, output + n - period, period) &&
+        !loop_found(g->tokens.ids, g->n_prompt, output, n, LOOP_NUMBERS, &period))
+        return;
     bool array = hold_quote(g->engine->vocab, output + n - period, period);
     if (array && last_byte(g) == '"') return; /* a string begins or ended: there will be a better place */
     if (closing_tokens(g, g->matcher, &closing) != SIZE_MAX)

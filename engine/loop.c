@@ -16,10 +16,10 @@ static bool holds(const uint32_t *text, size_t n_text, const uint32_t *part, siz
 }
 
 bool loop_found(const uint32_t *prompt, size_t n_prompt, const uint32_t *output, size_t n_output,
-                size_t *period) {
+                size_t least, size_t *period) {
     for (*period = 1; *period <= LOOP_PERIOD; ++*period) {
         size_t wanted = (LOOP_TURNS - 1) * *period;
-        if (wanted < LOOP_TOKENS) wanted = LOOP_TOKENS;
+        if (wanted < least) wanted = least;
         if (repeated(output, n_output, *period) >= wanted)
             return !holds(prompt, n_prompt, output + n_output - wanted, wanted);
     }
