@@ -122,6 +122,8 @@ static const struct json *unevaluated(struct schema *schema, const struct bundle
                                       uint32_t at, const struct schema_keys *keys,
                                       const struct name *name, uint32_t label) {
     struct json_key key = {.text = name ? name->text : NULL, .len = name ? name->len : 0};
+    uint64_t present = schema->parts[term_part(bundle->terms[at])].present;
+    if (!(present >> KW_UNEVALUATED_PROPERTIES & 1)) return NULL;
     return schema_unevaluated_member(schema, bundle, at, keys, name ? &key : NULL, label);
 }
 

@@ -177,6 +177,28 @@ def goes_back():
 
 
 @test
+def first_choice_taken_back():
+    """The first token is chosen by the logits of the prompt's last one, whose KV block others share."""
+    one, _ = Pair.clients()
+    twenties = {**INTEGERS, "minimum": 10, "maximum": 29, "not": {"multipleOf": 1, "maximum": 19}}
+    again = 0
+    for seed in range(8):
+        for length in (63, 64, 65):
+            prompt = list(range(500 + 99 * seed, 500 + 99 * seed + length))  # not seen before
+            params = {"prompt": prompt, "max_tokens": 12, "temperature": 1, "seed": seed,
+                      "response_format": {"type": "json_schema", "schema": twenties}}
+            first = one.call("complete", params)
+            assert first["finish_reason"] in ("stop", "length") and 20 <= float(first["content"]) < 30, first
+            ids = [one.request("complete", params) for _ in range(3)]
+            answers = {message["id"]: message["result"] for message in (one.receive() for _ in ids)}
+            for id in ids:
+                assert same(answers[id]) == same(first), (length, seed, first, answers[id])
+            again += first["usage"]["steps"] > 16
+    assert again, "the first choice was never taken back"
+    one.close()
+
+
+@test
 def stops():
     for daemon in Pair.daemons or ():
         status, log = daemon.stop()

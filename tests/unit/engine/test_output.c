@@ -52,10 +52,30 @@ START_TEST(every_cut) {
 }
 END_TEST
 
+/* Text that may still be taken back is not shown, and is gone once it was. */
+START_TEST(held_back) {
+    struct output output;
+    output_init(&output, NULL, 0);
+    ck_assert(output_add(&output, "one \xC3", 5));
+    struct output_mark mark = output_mark(&output);
+    ck_assert(output_add(&output, "\xBC two", 5));
+    struct text text = output_take(&output, false, mark.text);
+    ck_assert_msg(text.len == 4 && memcmp(text.bytes, "one ", 4) == 0, "%.*s", (int)text.len, text.bytes);
+    output_restore(&output, &mark);
+    ck_assert(output_add(&output, "\xA4 three", 7));
+    ck_assert_uint_eq(output_take(&output, false, 2).len, 0); /* shown is shown */
+    text = output_take(&output, true, SIZE_MAX);
+    ck_assert_msg(text.len == 8 && memcmp(text.bytes, "\xC3\xA4 three", 8) == 0, "%.*s", (int)text.len,
+                  text.bytes);
+    output_free(&output);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("output");
     TCase *tcase = tcase_create("output");
     tcase_add_loop_test(tcase, every_cut, 0, sizeof cases / sizeof *cases);
+    tcase_add_test(tcase, held_back);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -142,6 +142,38 @@ START_TEST(conversations_outlive_one_offs) {
 }
 END_TEST
 
+/* A sequence that is cut writes to blocks of its own: what others hold stays as it was. */
+START_TEST(cut_leaves_shared_blocks) {
+    struct model model = tiny();
+    struct kv kv;
+    kv_init(&kv, &model, 8 * kv_block_bytes(&model));
+    struct prefix *prefix = prefix_new(&kv, 1);
+    struct sequence sequence = {0};
+    uint32_t tokens[LENGTH];
+    stream(tokens, 0);
+    store(prefix, &kv, 1, 0, 96);
+    prefix_lookup(prefix, &sequence, 1, tokens, 96);
+    ck_assert_uint_eq(sequence.n_tokens, 96);
+    struct kv_block *shared = sequence.blocks[1];
+    ck_assert(sequence_cut(&kv, &sequence, 96, take, prefix)); /* nothing to cut */
+    ck_assert_uint_eq(sequence.n_blocks, 3);
+    ck_assert(sequence_cut(&kv, &sequence, 63, take, prefix));
+    ck_assert_uint_eq(sequence.n_tokens, 63);
+    ck_assert_uint_eq(sequence.n_blocks, 2);
+    ck_assert_ptr_ne(sequence.blocks[1], shared);
+    ck_assert_uint_eq(sequence.blocks[1]->data[0], (uint16_t)tokens[32]); /* as it was */
+    sequence.blocks[1]->data[0] = 7;
+    struct kv_block *own = sequence.blocks[1];
+    ck_assert(sequence_cut(&kv, &sequence, 40, take, prefix));
+    ck_assert_ptr_eq(sequence.blocks[1], own);
+    sequence_clear(&kv, &sequence);
+    ck_assert_uint_eq(look_up(prefix, &kv, 1, 0, LENGTH), 96);
+    prefix_free(prefix);
+    ck_assert_uint_eq(kv.n_used, 0);
+    kv_deinit(&kv);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("prefix");
     TCase *tcase = tcase_create("prefix");
@@ -149,6 +181,7 @@ int main(void) {
     tcase_add_test(tcase, under_pressure);
     tcase_add_test(tcase, held_end_of_a_chain);
     tcase_add_test(tcase, conversations_outlive_one_offs);
+    tcase_add_test(tcase, cut_leaves_shared_blocks);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -143,6 +143,24 @@ START_TEST(logprobs_are_before_truncation_and_temperature) {
 }
 END_TEST
 
+/* What was counted and taken back is as if it had never been put out. */
+START_TEST(forgotten_tokens_do_not_count) {
+    struct sampling settings = plain;
+    float logits[N];
+    fill(logits);
+    logits[4] = 3, logits[5] = 2.5f;
+    settings.temperature = 0, settings.presence_penalty = 1, settings.repeat_penalty = 1.5f;
+    struct sampler *sampler = sampler_new(&settings, N);
+    ck_assert_uint_eq(draw(sampler, logits, all_allowed, 0), 4);
+    ck_assert(sampler_note(sampler, 4) && sampler_note(sampler, 4));
+    sampler_forget(sampler, 4);
+    ck_assert_uint_eq(draw(sampler, logits, all_allowed, 1), 5);
+    sampler_forget(sampler, 4);
+    ck_assert_uint_eq(draw(sampler, logits, all_allowed, 1), 4);
+    sampler_free(sampler);
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("sampler");
     TCase *tcase = tcase_create("sampler");
@@ -150,6 +168,7 @@ int main(void) {
     tcase_add_test(tcase, broken_logits_stay_inside_the_mask);
     tcase_add_test(tcase, shares_follow_the_settings);
     tcase_add_test(tcase, penalties_and_bias);
+    tcase_add_test(tcase, forgotten_tokens_do_not_count);
     tcase_add_test(tcase, draws_depend_on_seed_and_position_only);
     tcase_add_test(tcase, logprobs_are_before_truncation_and_temperature);
     suite_add_tcase(suite, tcase);
