@@ -220,6 +220,19 @@ uint32_t machine_rest_after(const struct machine *machine, const struct frame *f
 /* ---- machine_key.c ---- */
 void machine_start_open_key(const struct machine *machine, struct thread *thread);
 bool machine_open_key(struct machine *machine, struct thread *thread, unsigned char byte);
+/* The hash of a key with one character more. */
+uint64_t machine_key_hash(uint64_t hash, uint32_t character);
+/* How many keys at most can't be a further member's any more. */
+uint32_t machine_keys_used(const struct machine *machine, const struct frame *frame);
+/* Do so many keys lead on from the state that one is left in any case? (As few as must then be
+ * looked at, one by one, near the end of it.) */
+static inline bool machine_many_keys(const struct language *language, uint16_t state,
+                                     uint32_t used) {
+    enum { FEW = 40, SHORT = 32 };
+    uint32_t words = language->words[state];
+    return words == LANGUAGE_PLENTY ||
+           (words > used && used <= FEW && language->most[state] <= SHORT);
+}
 /* Is there a key for a further member that this object does not have yet? */
 bool machine_key_left(const struct machine *machine, const struct frame *frame);
 uint32_t machine_open_key_shortest(const struct machine *machine, const struct thread *thread);

@@ -36,9 +36,13 @@ static void narrow_names(const struct machine *machine, struct thread *thread, u
     if (thread->lo >= thread->hi) thread->lo = thread->hi = thread->pos = 0;
 }
 
+uint64_t machine_key_hash(uint64_t hash, uint32_t character) {
+    return hash_mix(hash + 1, character);
+}
+
 static void add_character(const struct machine *machine, struct thread *thread,
                           uint32_t character) {
-    thread->hash = hash_mix(thread->hash + 1, character);
+    thread->hash = machine_key_hash(thread->hash, character);
     narrow_names(machine, thread, character);
 }
 
@@ -69,7 +73,7 @@ static bool search(const struct machine *machine, const struct language *languag
         struct thread after = *thread;
         if (c == '"' || c == '\\' || language->ascii[c] == LANGUAGE_NO_CLASS) continue;
         after.state = next[language->ascii[c]];
-        if (after.state == LANGUAGE_DEAD) continue;
+        if (after.state == LANGUAGE_DEAD || language->words[after.state] == 0) continue;
         if (++*steps > SEARCH_STEPS) return false;
         add_character(machine, &after, c);
         if (search(machine, language, &after, steps)) return true;
@@ -77,10 +81,14 @@ static bool search(const struct machine *machine, const struct language *languag
     return false;
 }
 
+uint32_t machine_keys_used(const struct machine *machine, const struct frame *frame) {
+    return frame->count + machine_object_of(machine, frame)->n_props;
+}
+
 static bool key_left(const struct machine *machine, const struct thread *thread) {
     const struct language *language = language_of(machine, thread);
-    uint32_t steps = 0;
-    if (!language || language->words[thread->state] == LANGUAGE_PLENTY) return true;
+    uint32_t steps = 0, used = machine_keys_used(machine, &machine->frames[thread->frame]);
+    if (!language || machine_many_keys(language, thread->state, used)) return true;
     if (language->most[thread->state] > 256) return false; /* bounds the recursion */
     return search(machine, language, thread, &steps);
 }

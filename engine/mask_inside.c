@@ -16,6 +16,7 @@ struct spelling {
     const struct language *language;
     uint32_t min, max;
     const struct thread *key;     /* a key that may run out: it is followed itself; else NULL */
+    uint32_t used;                /* then: machine_keys_used */
     struct level root;            /* the thread as it stands, for the general walk */
     const struct mask_open *open; /* of the state the walk begins with */
     const uint64_t *plain;        /* the plain tokens that are short enough there */
@@ -30,6 +31,8 @@ struct letters { /* by depth */
     uint8_t scan[TRIE_MAX_DEPTH + 1];
     uint32_t count[TRIE_MAX_DEPTH + 1];
     uint8_t byte[TRIE_MAX_DEPTH + 1];
+    uint64_t hash[TRIE_MAX_DEPTH + 1]; /* of a key that may run out */
+    bool hashed[TRIE_MAX_DEPTH + 1];   /* it is known */
 };
 
 enum { NOWHERE = 255, MIXED = LANGUAGE_DEAD - 1 };
@@ -139,16 +142,30 @@ static void leave(struct walk *walk, const struct trie_tree *tree, uint32_t node
     walk->machine->n = spelling->root.frames;
 }
 
+/* A key that may run out has come to a state: is it a new one as it stands, or are there many more?
+ * Else it is not to be judged here. */
+static bool is_new_key(struct walk *walk, const struct spelling *spelling, struct letters *letters,
+                       uint16_t state, uint32_t depth) {
+    const struct language *language = spelling->language;
+    const struct thread *key = spelling->key;
+    letters->hashed[depth] = letters->hashed[depth - 1] && language_is_plain(letters->byte[depth]);
+    letters->hash[depth] = machine_key_hash(letters->hash[depth - 1], letters->byte[depth]);
+    if (machine_many_keys(language, state, spelling->used)) return true;
+    return letters->hashed[depth] && key->lo >= key->hi && language->wanted[state] &&
+           !machine_seen(walk->machine, walk->machine->frames[key->frame].seen,
+                         letters->hash[depth]);
+}
+
 /* The state after a byte, LANGUAGE_DEAD, or MIXED: not to be judged here. */
 static inline uint16_t letter(const struct spelling *spelling, unsigned byte, uint16_t state,
                               uint8_t *scan) {
     const struct language *language = spelling->language;
+    if (spelling->key && *scan == QUOTED_NORMAL && byte >= 0x80 &&
+        language->words[state] != LANGUAGE_PLENTY)
+        return LANGUAGE_DEAD; /* as machine_open_key */
     if (*scan == QUOTED_NORMAL && language_is_plain(byte))
-        state = language->next[(size_t)state * language->n_classes + language->ascii[byte]];
-    else
-        state = beyond(spelling, byte, state, scan);
-    if (spelling->key && state < MIXED && language->words[state] != LANGUAGE_PLENTY) return MIXED;
-    return state;
+        return language->next[(size_t)state * language->n_classes + language->ascii[byte]];
+    return beyond(spelling, byte, state, scan);
 }
 
 static inline void walk_letters(struct walk *walk, const struct spelling *spelling,
@@ -168,6 +185,8 @@ static inline void walk_letters(struct walk *walk, const struct spelling *spelli
         uint16_t state = letter(spelling, byte, letters->state[from], &scan);
         if (counted) letters->count[depth] = letters->count[from];
         letters->byte[depth] = (uint8_t)byte;
+        if (spelling->key && state < MIXED && !is_new_key(walk, spelling, letters, state, depth))
+            state = MIXED;
         bool stepped = state < MIXED;
         if (counted && stepped && begins) stepped = counts(spelling, state, &letters->count[depth]);
         if (!stepped) {
@@ -212,6 +231,8 @@ static void walk_spelling(struct walk *walk, struct spelling *spelling,
     letters.state[0] = inside->state;
     letters.scan[0] = QUOTED_NORMAL;
     letters.count[0] = inside->count;
+    letters.hash[0] = spelling->key ? spelling->key->hash : 0;
+    letters.hashed[0] = true;
     walk_letters(walk, spelling, &letters, spelling->min != 0 || spelling->max != RULES_INFINITE);
     trie_spread_twins(walk->trie, walk->bits);
 }
@@ -226,6 +247,7 @@ void mask_walk_inside(struct walk *walk, const struct thread *inside, const stru
                                 .open = &open};
     walk->stack->n = 0;
     if (!mask_reserve(walk, 1)) return;
+    if (key) spelling.used = machine_keys_used(walk->machine, &walk->machine->frames[key->frame]);
     walk->stack->threads[0] = *inside;
     prepare(&spelling);
     mask_find_open(&open, spelling.language, inside->state);

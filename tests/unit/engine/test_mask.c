@@ -134,6 +134,8 @@ static const char *const inline_schemas[] = {
     "{\"type\":\"object\",\"patternProperties\":{\"^.{1,40}$\":{\"const\":1}},\"additionalProperties\":false,\"maxProperties\":2}",
     "{\"type\":\"object\",\"propertyNames\":{\"enum\":[\"a\",\"b\",\"cc\"]},\"minProperties\":3,\"additionalProperties\":{\"const\":1}}",
     "{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[ab]{1,2}$\"},\"properties\":{\"a\":{},\"b\":{}},\"minProperties\":5,\"additionalProperties\":{\"const\":1}}",
+    "{\"type\":\"object\",\"propertyNames\":{\"maxLength\":2},\"additionalProperties\":{\"const\":1}}",
+    "{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[a-d]{0,2}.?$\"},\"additionalProperties\":{\"const\":1},\"properties\":{\"ab\":{},\"c\":{}}}",
     "{\"type\":\"object\",\"minProperties\":2,\"maxProperties\":3,\"properties\":{\"a\":{},\"b\":{}},\"patternProperties\":{\"^p\":true},\"additionalProperties\":false}",
     "{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"enum\":[\"a\",\"ab\",\"abc\",1,12,123]},\"minItems\":3}",
     "{\"type\":\"array\",\"uniqueItems\":true,\"items\":{\"anyOf\":[{\"type\":\"string\"},{\"enum\":[\"a\",5]}]}}",
@@ -255,14 +257,20 @@ START_TEST(calls_and_free_text) {
 }
 END_TEST
 
-/* Matchers of one grammar share masks, but only where the same keys were used. */
+/* Matchers of one grammar share masks, but only where the same keys were used; the last case has few
+ * keys to use. */
 START_TEST(seen_keys_count) {
-    static const char *const starts[] = {"{\"a\":1,\"z\":1,\"", "{\"b\":1,\"z\":1,\"", "{\"z\":1,\"a\":1,\"", "{\"z\":1,\"b\":1,\""};
+    static const char *const schemas[] = {
+        "{\"type\":\"object\"}", "{\"type\":\"object\",\"propertyNames\":{\"maxLength\":3}}",
+        "{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[ab]?(b|z|\\u00e4|..?.?)$\"},\"properties\":{\"ab\":{}}}"};
+    static const char *const starts[] = {"{\"a\":1,\"z\":1,\"", "{\"b\":1,\"z\":1,\"", "{\"z\":1,\"a\":1,\"", "{\"z\":1,\"b\":1,\"",
+                                         "{\"ab\":1,\"the\":1,\"bb\":1,\""};
     struct model model;
     struct error error = {0};
     if (!open_named(&model, "vocabs/ggml-vocab-gpt-2.gguf")) return;
-    struct grammar *grammar = grammar_json_object(false, &error);
-    for (int i = 0; i < 4; i++) {
+    struct grammar *grammar = grammar_from_schema(schemas[_i], strlen(schemas[_i]), false, false, NULL, &error);
+    ck_assert_msg(grammar, "%s", error.message);
+    for (size_t i = 0; i < sizeof starts / sizeof *starts; i++) {
         struct matcher *matcher = new_matcher(grammar, model.trie);
         ck_assert(matcher_accept(matcher, starts[i], strlen(starts[i])));
         compare_mask(&model, matcher, starts[i]);
@@ -296,7 +304,7 @@ static Suite *suite(void) {
     tcase_add_loop_test(t, inline_masks, 0, INLINE_SCHEMAS);
     tcase_add_test(t, walks_are_valid);
     tcase_add_loop_test(t, calls_and_free_text, 0, 6);
-    tcase_add_test(t, seen_keys_count);
+    tcase_add_loop_test(t, seen_keys_count, 0, 3);
     tcase_add_test(t, tries_are_small);
     suite_add_tcase(s, t);
     return s;
