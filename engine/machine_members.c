@@ -14,9 +14,7 @@ const struct prop *machine_props(const struct machine *machine, const struct fra
 
 static bool is_written(const struct machine *machine, const struct frame *frame, uint32_t index) {
     if (index < 64) return frame->written >> index & 1;
-    for (uint32_t at = frame->others; at; at = machine->frames[at].parent)
-        if (machine->frames[at].hash == index) return true;
-    return false;
+    return machine_seen(machine, frame->others, index);
 }
 
 /* ---- what is still to come ---- */

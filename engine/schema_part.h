@@ -54,6 +54,11 @@ struct schema_resource { /* a schema with a URI */
     const struct json *root;
 };
 
+struct schema_anchor {
+    const struct json *name, *json;
+    uint32_t resource;
+};
+
 struct schema_set { /* a conjunction: terms[first..first + n] are sorted terms */
     uint32_t first, n, node;
 };
@@ -83,6 +88,8 @@ struct schema {
     bool too_large;            /* that is why it failed */
     bool exact;                /* nothing may be left to guards now */
     uint32_t resource;         /* the one being checked */
+    struct schema_anchor *anchors;
+    uint32_t n_anchors, cap_anchors;
     bool old;                  /* draft 7 or before: $ref hides its siblings */
     uint32_t root_node;
     struct schema_part *parts;
@@ -92,7 +99,7 @@ struct schema {
     struct schema_duty *duties;
     uint32_t n_parts, n_members, n_sets, n_terms, n_duties;
     uint32_t cap_parts, cap_members, cap_sets, cap_terms, cap_duties;
-    struct schema_map part_map, set_map;
+    struct schema_map part_map, set_map, resource_map, anchor_map;
     struct schema_block *made; /* subschemas made up here */
     uint32_t first_cell, end_cell; /* of this schema */
     uint32_t compiled;         /* sets whose node is filled */
@@ -156,6 +163,9 @@ bool schema_check(struct schema *schema, const struct json *json);
 bool schema_enter(struct schema *schema, uint32_t part);
 /* The resource that a reference of a part leads to; RULES_NONE: none in this document. */
 uint32_t schema_find_resource(struct schema *schema, uint32_t part, const char *ref, size_t len);
+/* The subschema that an anchor of the resource names; NULL if there is none. */
+const struct json *schema_find_anchor(struct schema *schema, uint32_t resource, const char *name,
+                                      size_t len);
 void schema_resources_free(struct schema *schema);
 
 /* ---- schema.c ---- */

@@ -58,26 +58,6 @@ static const struct json *follow_pointer(const struct json *at, char *text, size
     return at;
 }
 
-/* An $anchor (or, before 2019, an $id that is a fragment) anywhere in the resource. */
-static const struct json *find_anchor(const struct schema *schema, uint32_t resource,
-                                      const char *name, size_t len) {
-    for (uint32_t i = 0; i < schema->n_parts; i++) {
-        if (schema->parts[i].resource != resource) continue;
-        const struct json *json = schema->parts[i].json;
-        const struct json *anchor = json_get(json, "$anchor");
-        if (!anchor) anchor = json_get(json, "$dynamicAnchor");
-        const struct json *id = schema->old ? json_get(json, "$id") : NULL;
-        if (schema->old && !id) id = json_get(json, "id");
-        if (anchor && anchor->type == JSON_STRING && anchor->len == len &&
-            memcmp(anchor->text, name, len) == 0)
-            return json;
-        if (id && id->type == JSON_STRING && id->len == len + 1 && id->text[0] == '#' &&
-            memcmp(id->text + 1, name, len) == 0)
-            return json;
-    }
-    return NULL;
-}
-
 /* Where a resource does not hold what a pointer names, the document may: an id is often put beside
  * schemas that go on pointing from its top. */
 static const struct json *find_fragment(struct schema *schema, uint32_t resource, const char *text,
@@ -91,7 +71,7 @@ static const struct json *find_fragment(struct schema *schema, uint32_t resource
         n = unescape_uri(copy, text, len);
         if (!found && resource) found = follow_pointer(schema->root, copy, n);
     } else if (n) {
-        found = find_anchor(schema, resource, copy, n);
+        found = schema_find_anchor(schema, resource, copy, n);
     }
     free(copy);
     return found;

@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/hash.h"
 #include "engine/schema_part.h"
 #include "engine/vector.h"
 
-enum { MAX_URI = 2048, MAX_RESOURCES = 1024 };
+enum { MAX_URI = 1024, MAX_RESOURCES = 1024 };
 
 /* ---- URIs ---- */
 
@@ -84,26 +85,86 @@ static char *resolve_uri(const char *base, const char *ref, size_t len) {
 
 /* ---- resources ---- */
 
-static uint32_t find(const struct schema *schema, const char *uri) {
-    for (uint32_t i = 0; i < schema->n_resources; i++)
-        if (strcmp(schema->resources[i].uri, uri) == 0) return i;
-    return RULES_NONE;
+/* The slot of a URI, empty if no resource has it. NULL when memory runs out. */
+static struct schema_slot *slot_of(struct schema *schema, const char *uri) {
+    uint64_t hash = hash_bytes(5, uri, strlen(uri));
+    uint32_t probe = 0;
+    struct schema_slot *slot;
+    do slot = schema_map_slot(&schema->resource_map, hash, &probe);
+    while (slot && slot->value != RULES_NONE &&
+           strcmp(schema->resources[slot->value].uri, uri) != 0);
+    return slot;
 }
 
 static bool add(struct schema *schema, const struct json *root, const char *base,
                 const struct json *id) {
     char *uri = resolve_uri(base, id ? id->text : "", id ? id->len : 0);
-    bool large = schema->n_resources >= MAX_RESOURCES || strlen(base) + (id ? id->len : 0) > MAX_URI;
-    if (!uri || large ||
-        !vector_reserve((void **)&schema->resources, &schema->cap_resources,
-                        schema->n_resources + 1, sizeof *schema->resources)) {
+    bool large =
+        schema->n_resources >= MAX_RESOURCES || strlen(base) + (id ? id->len : 0) > MAX_URI;
+    struct schema_slot *slot = uri && !large ? slot_of(schema, uri) : NULL;
+    if (!slot || !vector_reserve((void **)&schema->resources, &schema->cap_resources,
+                                 schema->n_resources + 1, sizeof *schema->resources)) {
         free(uri);
         return schema_fail(schema, large ? RULES_TOO_LARGE : RULES_MEMORY);
     }
+    if (slot->value == RULES_NONE) slot->value = schema->n_resources; /* else the first has it */
     schema->resource = schema->n_resources;
     schema->resources[schema->n_resources++] = (struct schema_resource){uri, root};
     return true;
 }
+
+/* ---- anchors ---- */
+
+static struct schema_slot *anchor_slot(struct schema *schema, uint32_t resource, const char *name,
+                                       size_t len) {
+    uint64_t hash = hash_bytes(7 + resource, name, len);
+    uint32_t probe = 0;
+    for (;;) {
+        struct schema_slot *slot = schema_map_slot(&schema->anchor_map, hash, &probe);
+        if (!slot || slot->value == RULES_NONE) return slot;
+        const struct schema_anchor *at = &schema->anchors[slot->value];
+        if (at->resource == resource && at->name->len == len &&
+            memcmp(at->name->text, name, len) == 0)
+            return slot;
+    }
+}
+
+/* The first of a name counts. */
+static bool add_anchor(struct schema *schema, const struct json *json, const struct json *name,
+                       size_t skipped) {
+    if (!name || name->type != JSON_STRING || name->len <= skipped) return true;
+    if (skipped && name->text[0] != '#') return true;
+    struct schema_slot *slot =
+        anchor_slot(schema, schema->resource, name->text + skipped, name->len - skipped);
+    if (!slot || !vector_reserve((void **)&schema->anchors, &schema->cap_anchors,
+                                 schema->n_anchors + 1, sizeof *schema->anchors))
+        return schema_fail(schema, RULES_MEMORY);
+    if (slot->value != RULES_NONE) return true;
+    const struct json *plain =
+        skipped ? schema_make_string(schema, name->text + 1, name->len - 1) : name;
+    if (!plain) return false;
+    slot->value = schema->n_anchors;
+    schema->anchors[schema->n_anchors++] = (struct schema_anchor){plain, json, schema->resource};
+    return true;
+}
+
+/* $anchor, or, before 2019, an id that is a fragment. */
+static bool add_anchors(struct schema *schema, const struct json *json) {
+    return add_anchor(schema, json, json_get(json, "$anchor"), 0) &&
+           add_anchor(schema, json, json_get(json, "$dynamicAnchor"), 0) &&
+           (!schema->old || (add_anchor(schema, json, json_get(json, "$id"), 1) &&
+                             add_anchor(schema, json, json_get(json, "id"), 1)));
+}
+
+const struct json *schema_find_anchor(struct schema *schema, uint32_t resource, const char *name,
+                                      size_t len) {
+    if (schema->n_anchors == 0) return NULL;
+    struct schema_slot *slot = anchor_slot(schema, resource, name, len);
+    if (!slot) schema_fail(schema, RULES_MEMORY);
+    return slot && slot->value != RULES_NONE ? schema->anchors[slot->value].json : NULL;
+}
+
+/* ---- entering ---- */
 
 /* The name that a part gives itself; NULL for a fragment, which is an anchor. */
 static const struct json *own_id(const struct schema *schema, uint32_t part) {
@@ -114,27 +175,33 @@ static const struct json *own_id(const struct schema *schema, uint32_t part) {
 
 bool schema_enter(struct schema *schema, uint32_t part) {
     const struct json *json = schema->parts[part].json, *id = own_id(schema, part);
-    bool done = true;
+    bool entered = schema->parts[part].resource != RULES_NONE, done = true;
     if (schema->n_resources == 0)
         done = add(schema, schema->root, "", json == schema->root ? id : NULL);
-    else if (id && json != schema->root && schema->parts[part].resource == RULES_NONE)
+    else if (id && json != schema->root && !entered)
         done = add(schema, json, schema->resources[schema->resource].uri, id);
-    if (schema->parts[part].resource == RULES_NONE) schema->parts[part].resource = schema->resource;
+    if (!entered) schema->parts[part].resource = schema->resource;
     schema->resource = schema->parts[part].resource;
-    return done;
+    return done && (entered || add_anchors(schema, json));
 }
 
 uint32_t schema_find_resource(struct schema *schema, uint32_t part, const char *ref, size_t len) {
     uint32_t own = schema->parts[part].resource;
     if (own == RULES_NONE) own = 0;
     if (len == 0 || ref[0] == '#') return own;
-    char *uri = resolve_uri(schema->resources[own].uri, ref, len);
-    uint32_t found = uri ? find(schema, uri) : RULES_NONE;
+    const char *base = schema->resources[own].uri;
+    if (strlen(base) + len > MAX_URI) return RULES_NONE; /* none is called so */
+    char *uri = resolve_uri(base, ref, len);
+    struct schema_slot *slot = uri ? slot_of(schema, uri) : NULL;
     free(uri);
-    return found;
+    if (!slot) schema_fail(schema, RULES_MEMORY);
+    return slot ? slot->value : RULES_NONE;
 }
 
 void schema_resources_free(struct schema *schema) {
     for (uint32_t i = 0; i < schema->n_resources; i++) free(schema->resources[i].uri);
     free(schema->resources);
+    free(schema->anchors);
+    free(schema->resource_map.slots);
+    free(schema->anchor_map.slots);
 }

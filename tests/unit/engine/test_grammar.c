@@ -374,6 +374,16 @@ START_TEST(hostile_sizes) {
         at += sprintf(at, ",\"d%d\":{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/$defs/d%d\"}},\"required\":[\"a\"]}", i, i + 1);
     sprintf(at, "}}");
     hostile(strdup(text), "unsatisfiable"); /* nests deeper than values may */
+    at = text + sprintf(text, "{\"$defs\":{\"x\":{\"$anchor\":\"x\"}},\"properties\":{\"a\":{}");
+    for (int i = 0; i < 6000; i++) at += sprintf(at, ",\"a%d\":{\"$ref\":\"#x\"}", i);
+    sprintf(at, "}}");
+    hostile(strdup(text), NULL);
+    at = text + sprintf(text, "{\"$id\":\"http://h/\",\"$defs\":{\"x\":{}");
+    for (int i = 0; i < 900; i++) at += sprintf(at, ",\"x%d\":{\"$id\":\"n%d\"}", i, i);
+    at += sprintf(at, "},\"properties\":{\"a\":{}");
+    for (int i = 0; i < 6000; i++) at += sprintf(at, ",\"a%d\":{\"$ref\":\"n%d\"}", i, i % 900);
+    sprintf(at, "}}");
+    hostile(strdup(text), NULL);
     free(text);
 }
 END_TEST
