@@ -139,7 +139,8 @@ struct grammar *grammar_json_object(bool spaced, struct error *error) {
 /* ---- text ---- */
 
 /* Takes the network. */
-static struct grammar *of_network(struct network *network, struct error *error) {
+static struct grammar *of_network(struct network *network, const char *path,
+                                  struct error *error) {
     struct grammar *grammar = network ? grammar_new(false) : NULL;
     if (!grammar) {
         network_free(network);
@@ -147,13 +148,18 @@ static struct grammar *of_network(struct network *network, struct error *error) 
     }
     grammar->text = text_grammar_new(network);
     if (!grammar->text) return fail(grammar, error);
+    if (grammar->text->stacks.gave_up) { /* alternatives would be left out from the beginning */
+        gbnf_refuse(error, path, "more than %d ways to begin", STACKS_WAYS);
+        grammar_unref(grammar);
+        return NULL;
+    }
     grammar->shortest = text_grammar_shortest(grammar->text);
     return grammar;
 }
 
 struct grammar *grammar_from_regex(const char *pattern, size_t len, const char *path,
                                    struct error *error) {
-    return of_network(network_from_regex(pattern, len, path, error), error);
+    return of_network(network_from_regex(pattern, len, path, error), path, error);
 }
 
 struct grammar *grammar_from_gbnf(const char *text, size_t len, const char *path,
@@ -162,7 +168,7 @@ struct grammar *grammar_from_gbnf(const char *text, size_t len, const char *path
     struct network *network = NULL;
     if (gbnf_parse(&gbnf, text, len, path, error)) network = network_from_gbnf(&gbnf, path, error);
     gbnf_free(&gbnf);
-    return of_network(network, error);
+    return of_network(network, path, error);
 }
 
 /* ---- calls ---- */

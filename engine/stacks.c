@@ -25,7 +25,7 @@ static struct moment settle(struct stacks *stacks, uint32_t bottom);
 
 bool stacks_init(struct stacks *stacks, const struct network *network) {
     *stacks = (struct stacks){.network = network, .limit = BUDGET};
-    stacks->closure = closure_new();
+    stacks->closure = closure_new(network->n_states);
     if (!stacks->closure || !add_bottoms(stacks)) return false;
     closure_begin(stacks->closure);
     closure_add(stacks, network->start, STACKS_ROOT);

@@ -9,9 +9,9 @@
  * above a base from STACKS_HOLE.
  *
  * Memory: everything but what the moments in use need can be dropped at any step, and is once a
- * budget is used up; what follows from a moment never depends on that. At most STACKS_WAYS ways are
- * followed, the first ones: the others are given up, which leaves every text right. Every way can
- * be completed: deeper than NETWORK_DEPTH none goes.
+ * budget is used up; what follows from a moment never depends on that. At most STACKS_WAYS ways
+ * with STACKS_TOPS different stacks are followed, the first ones: the others are given up, which
+ * leaves every text right. Every way can be completed: deeper than NETWORK_DEPTH none goes.
  *
  * Not thread-safe: whoever shares one holds its lock around each use.
  */
@@ -22,7 +22,8 @@
 
 #define STACKS_HOLE    0
 #define STACKS_ROOT    1
-#define STACKS_WAYS    64
+#define STACKS_WAYS    4096
+#define STACKS_TOPS    32  /* different stacks among them */
 #define STACKS_HORIZON 256 /* characters: no token has more */
 #define STACKS_HALF                                                                                \
     (NETWORK_DEPTH / 2) /* above the hole; else the ways are followed from the root */
@@ -148,7 +149,8 @@ void stacks_remember(struct stacks *stacks, struct memo memo);
 /* ---- stacks_closure.c: from a character to all that may take the next ---- */
 struct closure {
     struct way ways[STACKS_WAYS]; /* frames above the bottom that was given */
-    uint32_t n, peak;
+    uint32_t tops[STACKS_TOPS];   /* the frames that occur */
+    uint32_t n, n_tops, peak;
     bool ends; /* a way returned to the bottom */
     struct closure_entry {
         uint32_t state, frame, floor;
@@ -157,8 +159,9 @@ struct closure {
         uint32_t state, frame, floor, stamp;
     } * seen;
     uint32_t n_stack, n_seen, stamp;
+    uint32_t most; /* entries followed from one character; a power of two */
 };
-struct closure *closure_new(void);
+struct closure *closure_new(uint32_t n_states);
 void closure_free(struct closure *closure);
 void closure_begin(struct closure *closure);
 /* Adds what follows from a state with this frame on top, right after a character. */

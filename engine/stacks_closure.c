@@ -5,13 +5,15 @@
 #include "engine/hash.h"
 #include "engine/stacks.h"
 
-enum { MOST = 4096 /* entries followed from one character */, SLOTS = 4 * MOST };
+enum { FEWEST = 1 << 10, MOST = 1 << 14, SPARE = 4 /* slots an entry */ };
 
-struct closure *closure_new(void) {
+struct closure *closure_new(uint32_t n_states) {
     struct closure *closure = calloc(1, sizeof *closure);
     if (!closure) return NULL;
-    closure->stack = malloc(2 * MOST * sizeof *closure->stack);
-    closure->seen = calloc(SLOTS, sizeof *closure->seen);
+    for (closure->most = FEWEST; closure->most < MOST && closure->most < 4 * n_states;)
+        closure->most *= 2;
+    closure->stack = malloc(2 * closure->most * sizeof *closure->stack);
+    closure->seen = calloc(SPARE * closure->most, sizeof *closure->seen);
     if (closure->stack && closure->seen) return closure;
     closure_free(closure);
     return NULL;
@@ -25,25 +27,26 @@ void closure_free(struct closure *closure) {
 }
 
 void closure_begin(struct closure *closure) {
-    closure->n = closure->peak = closure->n_stack = closure->n_seen = 0;
+    closure->n = closure->n_tops = closure->peak = closure->n_stack = closure->n_seen = 0;
     closure->ends = false;
     if (++closure->stamp == 0) {
-        memset(closure->seen, 0, SLOTS * sizeof *closure->seen);
+        memset(closure->seen, 0, SPARE * closure->most * sizeof *closure->seen);
         closure->stamp = 1;
     }
 }
 
 /* Frames up to depth `floor` were there before the last character; the others are so new that
- * nothing was read in them. Was the place reached before, with as few of them? */
-static bool is_seen(struct closure *closure, const struct closure_entry *entry, bool *gave_up) {
+ * nothing was read in them. Was the place reached before (*known), and with as few of them? */
+static bool is_seen(struct closure *closure, const struct closure_entry *entry, bool *known,
+                    bool *gave_up) {
     uint64_t hash = hash_mix(entry->state, entry->frame);
-    uint32_t at = (uint32_t)(hash >> 20) & (SLOTS - 1);
+    uint32_t mask = SPARE * closure->most - 1, at = (uint32_t)(hash >> 20) & mask;
     while (closure->seen[at].stamp == closure->stamp &&
            (closure->seen[at].state != entry->state || closure->seen[at].frame != entry->frame))
-        at = (at + 1) & (SLOTS - 1);
-    bool known = closure->seen[at].stamp == closure->stamp;
-    if (known && closure->seen[at].floor >= entry->floor) return true;
-    if (!known && closure->n_seen++ >= MOST) return *gave_up = true;
+        at = (at + 1) & mask;
+    *known = closure->seen[at].stamp == closure->stamp;
+    if (*known && closure->seen[at].floor >= entry->floor) return true;
+    if (!*known && closure->n_seen++ >= closure->most) return *gave_up = true;
     closure->seen[at].stamp = closure->stamp;
     closure->seen[at].state = entry->state;
     closure->seen[at].frame = entry->frame;
@@ -62,7 +65,7 @@ static void push(struct stacks *stacks, uint32_t state, uint32_t frame, uint32_t
     uint32_t depth = stacks->frames[frame].depth, deepest = depth + to->height;
     if (to->distance == NETWORK_INFINITE) return;
     if (deepest > closure->peak) closure->peak = deepest;
-    if (deepest > NETWORK_DEPTH || closure->n_stack >= 2 * MOST) {
+    if (deepest > NETWORK_DEPTH || closure->n_stack >= 2 * closure->most) {
         stacks->gave_up = true;
         return;
     }
@@ -112,12 +115,18 @@ static void repeat(struct stacks *stacks, const struct closure_entry *entry) {
     call(stacks, entry, state->other, 1);
 }
 
+/* The last frames are the likeliest. */
+static bool is_top(struct closure *closure, uint32_t frame) {
+    for (uint32_t i = closure->n_tops; i-- > 0;)
+        if (closure->tops[i] == frame) return true;
+    if (closure->n_tops == STACKS_TOPS) return false;
+    closure->tops[closure->n_tops++] = frame;
+    return true;
+}
+
 static void take(struct stacks *stacks, const struct closure_entry *entry) {
     struct closure *closure = stacks->closure;
-    for (uint32_t i = 0; i < closure->n; i++)
-        if (closure->ways[i].state == entry->state && closure->ways[i].frame == entry->frame)
-            return;
-    if (closure->n < STACKS_WAYS)
+    if (closure->n < STACKS_WAYS && is_top(closure, entry->frame))
         closure->ways[closure->n++] = (struct way){entry->state, entry->frame};
     else
         stacks->gave_up = true;
@@ -129,10 +138,13 @@ void closure_add(struct stacks *stacks, uint32_t state, uint32_t frame) {
     while (closure->n_stack) {
         struct closure_entry entry = closure->stack[--closure->n_stack];
         const struct network_state *at = &stacks->network->states[entry.state];
-        if (is_seen(closure, &entry, &stacks->gave_up)) continue;
+        bool known;
+        if (is_seen(closure, &entry, &known, &stacks->gave_up)) continue;
         switch (at->op) {
         case NETWORK_BACK: give_back(stacks, &entry); break;
-        case NETWORK_TAKE: take(stacks, &entry); break;
+        case NETWORK_TAKE:
+            if (!known) take(stacks, &entry);
+            break;
         case NETWORK_FORK:
             push(stacks, at->other, entry.frame, entry.floor);
             push(stacks, at->out, entry.frame, entry.floor);

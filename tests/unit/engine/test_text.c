@@ -407,6 +407,28 @@ START_TEST(hostile) {
 }
 END_TEST
 
+/* Long lists of alternatives are all there. */
+START_TEST(alternatives) {
+    char *text = malloc(100000), *at = text;
+    at += sprintf(at, "root ::= x x\nx ::= \"w0\"");
+    for (int i = 1; i < 3000; i++) at += sprintf(at, " | \"%s%d\"", i % 2 ? "w" : "v", i);
+    struct grammar *grammar = gbnf(text);
+    for (int i = 1; i < 3000; i += 7) {
+        char word[32];
+        sprintf(word, "%s%dw2999", i % 2 ? "w" : "v", i);
+        ck_assert_msg(accepts(grammar, word, strlen(word)), "%s", word);
+        ck_assert(!accepts(grammar, word, strlen(word) - 5));
+    }
+    ck_assert(!grammar_text(grammar)->stacks.gave_up);
+    grammar_unref(grammar);
+    for (int i = 3000; i < 5000; i++) at += sprintf(at, " | \"w%d\"", i);
+    struct error error = {0};
+    ck_assert(!grammar_from_gbnf(text, strlen(text), PATH, &error));
+    ck_assert_int_eq(error.code, ERROR_SCHEMA_UNSUPPORTED);
+    free(text);
+}
+END_TEST
+
 /* What was dropped to save memory changes nothing: long texts with ever new stacks. */
 START_TEST(collection) {
     struct grammar *grammar = gbnf("root ::= (\"(\" [a-z]{1,100000} root? \")\")+");
@@ -440,6 +462,7 @@ int main(void) {
     tcase_add_loop_test(tests, regular, 0, sizeof patterns / sizeof *patterns);
     tcase_add_test(tests, regular_refused);
     tcase_add_test(tests, hostile);
+    tcase_add_test(tests, alternatives);
     tcase_add_test(tests, collection);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
