@@ -56,6 +56,7 @@ struct builder {
     uint32_t max_whole, max_rest;
     uint32_t divisor, scale;         /* multiples of divisor / 10^scale; divisor 0: of anything */
     uint64_t *table;                 /* with a divisor: states by hash of their key */
+    uint32_t most;                   /* of those */
     uint16_t known[PLACES][2][3][3]; /* state + 1 */
     struct place_key *keys;
     uint32_t n, cap, cap_keys;
@@ -316,7 +317,7 @@ static uint16_t hashed_state_of(struct builder *b, struct place_key key) {
     uint32_t packed = pack(key);
     uint64_t *known = find_key(b, packed);
     if (*known) return (uint16_t)(*known - 1);
-    if (b->n >= MAX_STATES ||
+    if (b->n >= b->most ||
         !vector_reserve((void **)&b->keys, &b->cap_keys, b->n + 1, sizeof *b->keys)) {
         b->failed = true;
         return DIGITS_DEAD;
@@ -472,8 +473,10 @@ static enum digits_result build(struct digits *digits, const struct digits_facet
         free(b);
         return DIGITS_STEP;
     }
+    b->most = MAX_STATES - digits->n_divided;
     if (!b->failed) build_states(b);
-    if (b->failed && b->n >= MAX_STATES) result = DIGITS_STEP;
+    if (b->divisor) digits->n_divided += b->n;
+    if (b->failed && b->divisor && b->n >= b->most) result = DIGITS_STEP;
     if (!b->failed) {
         measure(b);
         if (facets->fraction && b->integer) add_fraction(b);

@@ -40,6 +40,7 @@ struct digits_memo {
 struct digits {
     struct digits_state *states;
     uint32_t n, cap;
+    uint32_t n_divided; /* states made for steps, against stalls; all steps share a limit */
     struct digits_memo *memos;
     uint32_t n_memos, cap_memos;
     char *text;

@@ -8,7 +8,7 @@
 #include "engine/schema_part.h"
 #include "engine/vector.h"
 
-enum { JSON_DEPTH = 256, MAX_OVERLAPS = 256, PATTERN_STEPS = 2 << 20 };
+enum { JSON_DEPTH = 256, MAX_OVERLAPS = 256, PATTERN_STEPS = 3 << 19 };
 
 /* ---- conjunctions ---- */
 

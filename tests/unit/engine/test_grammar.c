@@ -357,6 +357,10 @@ START_TEST(hostile_sizes) {
     for (int i = 0; i < 10000; i++) at += sprintf(at, ",\"p%d\":{\"type\":\"string\"}", i);
     sprintf(at, "}}");
     hostile(strdup(text), NULL);
+    at = text + sprintf(text, "{\"properties\":{\"p\":{}"); /* each an automaton of thousands of states */
+    for (int i = 0; i < 60; i++) at += sprintf(at, ",\"p%d\":{\"multipleOf\":%d}", i, 900 + i);
+    sprintf(at, "}}");
+    hostile(strdup(text), "too many digits");
     at = text + sprintf(text, "{\"description\":\"");
     memset(at, 'x', 1 << 20);
     sprintf(at + (1 << 20), "\",\"type\":\"string\"}");
