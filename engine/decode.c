@@ -305,14 +305,18 @@ static bool hold_quote(const struct vocab *vocab, const uint32_t *ids, size_t n)
     return false;
 }
 
-static bool hold_letter(const struct vocab *vocab, const uint32_t *ids, size_t n) {
+/* Do they hold a comma and no letter, as the rows of a matrix do? */
+static bool are_list(const struct vocab *vocab, const uint32_t *ids, size_t n) {
+    bool comma = false;
     for (size_t i = 0; i < n; i++) {
         uint32_t len;
         const unsigned char *bytes = (const unsigned char *)vocab_bytes(vocab, ids[i], &len);
-        for (uint32_t at = 0; at < len; at++)
-            if (bytes[at] >= 0x80 || (bytes[at] | 32u) - 'a' < 26u) return true;
+        for (uint32_t at = 0; at < len; at++) {
+            if (bytes[at] >= 0x80 || (bytes[at] | 32u) - 'a' < 26u) return false;
+            comma |= bytes[at] == ',';
+        }
     }
-    return false;
+    return comma;
 }
 
 static char last_byte(const struct generation *g) {
@@ -344,8 +348,8 @@ static void leave_loop(struct generation *g) {
     struct tokens closing = {0};
     if (!g->matcher || matcher_is_free(g->matcher) || g->text_check) return;
     if (!loop_found(g->tokens.ids, g->n_prompt, output, n, LOOP_WORDS, &period)) return;
-    if (!hold_letter(g->engine->vocab, output + n - period, period) &&
-        !loop_found(g->tokens.ids, g->n_prompt, output, n, LOOP_NUMBERS, &period))
+    if (are_list(g->engine->vocab, output + n - period, period) &&
+        !loop_found(g->tokens.ids, g->n_prompt, output, n, LOOP_LIST, &period))
         return;
     bool array = hold_quote(g->engine->vocab, output + n - period, period);
     if (array && last_byte(g) == '"') return; /* a string begins or ended: there will be a better place */

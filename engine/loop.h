@@ -13,9 +13,9 @@
 #include <stdint.h>
 
 /* The last tokens of the output repeat, at least LOOP_TURNS times and over `least` tokens beyond the first
- * turn, what *period tokens say; and the prompt does not hold them, so they are no copy. What has no
- * letter, a matrix of zeros or a rule, may well be meant and has to be repeated for longer. */
-enum { LOOP_TURNS = 3, LOOP_WORDS = 24, LOOP_NUMBERS = 96, LOOP_PERIOD = 64 };
+ * turn, what *period tokens say; and the prompt does not hold them, so they are no copy. A list of
+ * numbers, a matrix of zeros, may well be meant and has to be repeated for longer. */
+enum { LOOP_TURNS = 3, LOOP_WORDS = 24, LOOP_LIST = 64, LOOP_PERIOD = 64 };
 bool loop_found(const uint32_t *prompt, size_t n_prompt, const uint32_t *output, size_t n_output,
                 size_t least, size_t *period);
 
