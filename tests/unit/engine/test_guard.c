@@ -1,6 +1,7 @@
 /* Guards: what is decided where a value closes. */
 #include <check.h>
 
+#include "engine/json_write.h"
 #include "engine/validate.h"
 #include "tests/unit/engine/grammar_support.h"
 #include "base/buf.h"
@@ -226,6 +227,47 @@ START_TEST(inner_keywords_are_not_read) {
 }
 END_TEST
 
+/* ---- the official suite ---- */
+
+struct suite_run {
+    unsigned groups, refused;
+};
+
+static void check_group(const struct json *line, void *user) {
+    static const char *const keywords[] = {"contains", "minContains", "maxContains", "uniqueItems",
+                                           "unevaluatedItems", "unevaluatedProperties"};
+    const struct json *keyword = json_get(line, "keyword"), *schema = json_get(line, "schema");
+    const struct json *tests = json_get(line, "tests"), *id = json_get(line, "id");
+    struct suite_run *run = user;
+    struct error error = {0};
+    size_t k = 0, n = sizeof keywords / sizeof *keywords;
+    while (k < n && !json_is_string(keyword, keywords[k])) k++;
+    if (k == n) return;
+    run->groups++;
+    struct grammar *grammar = grammar_from_schema(schema->raw, schema->raw_len, false, false, NULL, &error);
+    run->refused += !grammar;
+    for (uint32_t i = 0; grammar && i < tests->len; i++) {
+        const struct json *data = json_get(tests->items[i], "data");
+        bool wanted = json_get(tests->items[i], "valid")->type == JSON_TRUE;
+        struct buf text = {0};
+        json_write(&text, data, false);
+        ck_assert_msg(accepts(grammar, text.bytes, text.len) == wanted, "%.*s: %.*s", (int)id->len, id->text,
+                      (int)text.len, text.bytes);
+        buf_free(&text);
+    }
+    grammar_unref(grammar);
+}
+
+/* All groups of these keywords, but for what asks for $dynamicRef. */
+START_TEST(official_groups) {
+    struct suite_run run = {0};
+    if (each_line("data/json-schema-test-suite/draft2020-12.jsonl", check_group, &run) < 0) return;
+    printf("official groups: %u, %u refused\n", run.groups, run.refused);
+    ck_assert_uint_ge(run.groups, 40);
+    ck_assert_uint_le(run.refused, 2);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("guard");
     TCase *t = tcase_create("guards");
@@ -237,6 +279,7 @@ static Suite *suite(void) {
     tcase_add_test(t, copies_go_their_own_way);
     tcase_add_test(t, work_is_bounded);
     tcase_add_test(t, inner_keywords_are_not_read);
+    tcase_add_test(t, official_groups);
     suite_add_tcase(s, t);
     return s;
 }
