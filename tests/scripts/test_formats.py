@@ -318,6 +318,8 @@ def plmctl():
 
 
 if __name__ == "__main__":
-    main()
-    if DAEMON:
-        DAEMON.stop()
+    try:
+        main()  # ends by sys.exit
+    finally:
+        if DAEMON:
+            DAEMON.stop()
