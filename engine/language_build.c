@@ -60,6 +60,7 @@ static bool collect_bounds(struct language *language, const struct pattern_pool 
 }
 
 static bool set_has(const struct pattern_pool *pool, uint32_t set, uint32_t character) {
+    if (pool->sets[set].n == 0) return false; /* there may be no ranges at all */
     const struct pattern_range *ranges = pool->ranges + pool->sets[set].first;
     uint32_t low = 0, high = pool->sets[set].n;
     while (low < high) {
