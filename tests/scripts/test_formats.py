@@ -319,7 +319,7 @@ def plmctl():
 
 if __name__ == "__main__":
     try:
-        main()  # ends by sys.exit
+        main()
     finally:
         if DAEMON:
             DAEMON.stop()
