@@ -143,22 +143,54 @@ static void heapify(struct candidate *heap, size_t n) {
     for (size_t i = n / 2; i-- > 0;) sift_down(heap, n, i);
 }
 
-/* Orders the best `wanted` of n candidates to the front, best first: pops them to the back, then reverses. */
-static size_t take_best(struct candidate *c, size_t n, size_t wanted) {
-    if (wanted > n) wanted = n;
-    heapify(c, n);
-    for (size_t i = 0; i < wanted; i++) {
-        struct candidate best = c[0];
-        c[0] = c[n - 1 - i];
-        c[n - 1 - i] = best;
-        sift_down(c, n - 1 - i, 0);
-    }
-    for (size_t i = 0; i < wanted; i++) { /* best is last: mirror the tail onto the front */
+/* Pops the best `wanted` of a heap of n to its back, one after another, then mirrors them to the front. */
+static void pop_to_back(struct candidate *heap, size_t n) {
+    struct candidate best = heap[0];
+    heap[0] = heap[n - 1];
+    heap[n - 1] = best;
+    sift_down(heap, n - 1, 0);
+}
+
+static void mirror(struct candidate *c, size_t n, size_t wanted) {
+    for (size_t i = 0; i < wanted && i < n - 1 - i; i++) {
         struct candidate best = c[n - 1 - i];
-        if (i >= n - 1 - i) break;
         c[n - 1 - i] = c[i];
         c[i] = best;
     }
+}
+
+static void sift_down_worst(struct candidate *heap, size_t n, size_t at) {
+    struct candidate moving = heap[at];
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && before(heap[child], heap[child + 1])) child++;
+        if (!before(moving, heap[child])) break;
+        heap[at] = heap[child];
+    }
+    heap[at] = moving;
+}
+
+/* The best `wanted` of many, in no order, at the front; the others are lost. One comparison for most:
+ * the front is a heap with the worst on top. */
+static void keep_best(struct candidate *c, size_t n, size_t wanted) {
+    for (size_t i = wanted / 2; i-- > 0;) sift_down_worst(c, wanted, i);
+    for (size_t i = wanted; i < n; i++) {
+        if (!before(c[i], c[0])) continue;
+        c[0] = c[i];
+        sift_down_worst(c, wanted, 0);
+    }
+}
+
+/* Orders the best `wanted` of n candidates to the front, best first; what follows them is undefined. */
+static size_t take_best(struct candidate *c, size_t n, size_t wanted) {
+    if (wanted > n) wanted = n;
+    if (wanted == 0) return 0;
+    if (wanted < n / 16) {
+        keep_best(c, n, wanted);
+        n = wanted;
+    }
+    heapify(c, n);
+    for (size_t i = 0; i < wanted; i++) pop_to_back(c, n - i);
+    mirror(c, n, wanted);
     return wanted;
 }
 
@@ -173,10 +205,6 @@ static double weigh(struct sampler *s, const struct kernels *kernels, size_t n) 
     kernels->exp_shifted(s->weights, s->weights, max, n);
     for (size_t i = 0; i < n; i++) sum += s->weights[i];
     return sum;
-}
-
-static void sort_all(struct candidate *c, size_t n) {
-    take_best(c, n, n);
 }
 
 struct typical {
@@ -215,14 +243,20 @@ static size_t cut_typical(struct sampler *s, const struct kernels *kernels, size
     return count ? count : 1;
 }
 
-/* Sorted candidates: the shortest head whose probability reaches top_p. */
+/* The most likely ones, best first, as many as it takes for their probability to reach top_p. */
 static size_t cut_top_p(struct sampler *s, const struct kernels *kernels, size_t n) {
     double sum = weigh(s, kernels, n), head = 0;
-    for (size_t i = 0; i < n; i++) {
-        head += s->weights[i];
-        if (head >= s->settings.top_p * sum) return i + 1;
+    size_t count = 0;
+    heapify(s->candidates, n);
+    float max = s->candidates[0].logit;
+    while (count < n && head < s->settings.top_p * sum) {
+        float weight = s->candidates[0].logit;
+        kernels->exp_shifted(&weight, &weight, max, 1);
+        head += weight;
+        pop_to_back(s->candidates, n - count++);
     }
-    return n;
+    mirror(s->candidates, n, count);
+    return count ? count : 1;
 }
 
 static size_t cut_min_p(struct sampler *s, const struct kernels *kernels, size_t n) {
@@ -237,10 +271,7 @@ static size_t truncate_candidates(struct sampler *s, const struct kernels *kerne
     const struct sampling *p = &s->settings;
     if (p->top_k && p->top_k < n) n = take_best(s->candidates, n, p->top_k);
     if (p->typical_p < 1) n = cut_typical(s, kernels, n);
-    if (p->top_p < 1) {
-        sort_all(s->candidates, n);
-        n = cut_top_p(s, kernels, n);
-    }
+    if (p->top_p < 1) n = cut_top_p(s, kernels, n);
     if (p->min_p > 0) n = cut_min_p(s, kernels, n);
     return n;
 }

@@ -84,6 +84,66 @@ START_TEST(shares_follow_the_settings) {
 }
 END_TEST
 
+/* ---- of many candidates, with ties ---- */
+
+enum { MANY = 4096 };
+static float many[MANY];
+
+static int by_rank(const void *a, const void *b) {
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    if (many[x] != many[y]) return many[x] > many[y] ? -1 : 1;
+    return x < y ? -1 : 1;
+}
+
+/* Draws hot: every one of the first `kept` by rank can come, and nothing else. */
+static void check_kept(const struct sampling *settings, const uint32_t *ranked, size_t kept) {
+    static uint64_t mask[MANY / 64];
+    bool seen[MANY] = {false};
+    size_t found = 0;
+    memset(mask, 0xFF, sizeof mask);
+    struct sampler *sampler = sampler_new(settings, MANY);
+    for (uint64_t i = 0; i < 1500; i++) {
+        float copy[MANY];
+        memcpy(copy, many, sizeof copy);
+        uint32_t token = sampler_draw(sampler, kernels_get(ISA_ALL), copy, mask, i);
+        size_t rank = 0;
+        while (ranked[rank] != token) rank++;
+        ck_assert_msg(rank < kept, "rank %zu of %zu", rank, kept);
+        found += !seen[rank];
+        seen[rank] = true;
+    }
+    if (kept <= 150) ck_assert_uint_eq(found, kept);
+    sampler_free(sampler);
+}
+
+START_TEST(the_best_of_many) {
+    static const uint32_t top_k[] = {1, 2, 40, 100, 255, 256, 300, MANY - 1};
+    static const float top_p[] = {0.01f, 0.3f, 0.6f};
+    uint32_t ranked[MANY], seed = 7;
+    double sum = 0;
+    for (uint32_t i = 0; i < MANY; i++) {
+        seed = seed * 1664525 + 1013904223;
+        many[i] = (float)(seed >> 24) / 16; /* 256 values */
+        ranked[i] = i;
+    }
+    qsort(ranked, MANY, sizeof *ranked, by_rank);
+    for (size_t i = 0; i < sizeof top_k / sizeof *top_k; i++) {
+        struct sampling settings = plain;
+        settings.temperature = 1000, settings.top_k = top_k[i];
+        check_kept(&settings, ranked, top_k[i]);
+    }
+    for (uint32_t i = 0; i < MANY; i++) sum += exp((double)many[i] - 16);
+    for (size_t i = 0; i < sizeof top_p / sizeof *top_p; i++) {
+        struct sampling settings = plain;
+        double head = 0;
+        size_t kept = 0;
+        settings.temperature = 1000, settings.top_p = top_p[i];
+        while (head < (double)top_p[i] * sum) head += exp((double)many[ranked[kept++]] - 16);
+        check_kept(&settings, ranked, kept);
+    }
+}
+END_TEST
+
 START_TEST(penalties_and_bias) {
     struct logit_bias bias = {2, 30};
     struct sampling settings = plain;
@@ -167,6 +227,7 @@ int main(void) {
     tcase_add_test(tcase, greedy_takes_the_largest_and_the_lower_id_on_ties);
     tcase_add_test(tcase, broken_logits_stay_inside_the_mask);
     tcase_add_test(tcase, shares_follow_the_settings);
+    tcase_add_test(tcase, the_best_of_many);
     tcase_add_test(tcase, penalties_and_bias);
     tcase_add_test(tcase, forgotten_tokens_do_not_count);
     tcase_add_test(tcase, draws_depend_on_seed_and_position_only);
