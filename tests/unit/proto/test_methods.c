@@ -82,17 +82,19 @@ static void check_result(const struct method_spec *spec, const json_t *result) {
     free(text);
 }
 
+/* What the engine refuses is no error yet here: tests/scripts/test_examples.py asks a daemon. */
 static void check_example(const struct method_spec *spec, const json_t *example) {
     struct rpc_message *message = ask(spec->name, json_object_get(example, "params"));
     const json_t *wanted = json_object_get(example, "error"),
                  *result = json_object_get(example, "result");
     const struct error *error = &message->calls->error;
     ck_assert_msg(wanted || result, "%s: an example without outcome", spec->name);
-    ck_assert_msg(error->code == json_integer_value(json_object_get(wanted, "code")), "%s: %s",
-                  spec->name, error->message);
-    if (wanted)
+    json_int_t code = json_integer_value(json_object_get(wanted, "code"));
+    bool later = code == ERROR_SCHEMA_UNSUPPORTED;
+    ck_assert_msg(error->code == (later ? ERROR_NONE : code), "%s: %s", spec->name, error->message);
+    if (wanted && !later)
         ck_assert_str_eq(error->path, json_string_value(json_object_get(wanted, "path")));
-    else
+    else if (!wanted)
         check_result(spec, result);
     rpc_message_free(message);
 }
