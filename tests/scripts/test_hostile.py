@@ -44,9 +44,9 @@ def check_every_schema():
             result = check_answer(name, *ask(client, "schema.check", f'"schema": {schema or "null"}'))
             if result and result["supported"]:
                 taken.append(name)
-            assert anonymous_kib(daemon.process.pid) < before + 64 * MIB, name
+            assert PATIENCE > 1 or anonymous_kib(daemon.process.pid) < before + 64 * MIB, name
         grown = anonymous_kib(daemon.process.pid) - before
-        assert grown < 24 * MIB, grown
+        assert PATIENCE > 1 or grown < 24 * MIB, grown  # sanitizers keep what is freed
         assert client.call("health")["status"] == "ok"
     assert len(taken) >= 50, taken  # much of it is no more than large
 
