@@ -63,7 +63,8 @@ class Run:
         """None if the answer holds valid calls only; what is wrong with it else."""
         if "error" in answer:
             self.tally[answer["error"]["code"]] += 1
-            return None if answer["error"]["code"] == 1004 else answer["error"]
+            self.tally["refused"] += 1  # a few lists hold schemas that are none, or can't be honoured
+            return None if answer["error"]["code"] in (1004, -32602) else answer["error"]
         result = answer["result"]
         self.tally[result["finish_reason"]] += 1
         self.tally["calls"] += len(result["calls"])
@@ -105,6 +106,8 @@ def main():
             run.all()
             print(f"       {test_calls.cpu_seconds(daemon):.1f} s of the daemon's")
     print(f"       {len(lists)} tool lists; " + ", ".join(f"{k}: {n}" for k, n in sorted(run.tally.items(), key=str)))
+    if run.tally["refused"] > 3 + GENERATIONS // 100:
+        run.failures.append(f"too many refused: {run.tally['refused']}")
     print("\n".join(run.failures[:20]))
     print(f"{GENERATIONS - len(run.failures)} passed, {len(run.failures)} failed")
     sys.exit(1 if run.failures else 0)
