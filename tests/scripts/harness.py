@@ -233,6 +233,28 @@ class Daemon:
                 assert word in log or "ERROR SUMMARY" not in log, log
 
 
+def anonymous_kib(pid):
+    """A process's private memory: RssAnon."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return int(next(line for line in file if line.startswith("RssAnon")).split()[1])
+
+
+class Tally:
+    """Counts checks and tells of those that fail, the first 40."""
+
+    def __init__(self):
+        self.passed = self.failed = 0
+
+    def check(self, holds, label, detail=""):
+        if holds:
+            self.passed += 1
+        else:
+            self.failed += 1
+            if self.failed <= 40:
+                print(f"FAILED {label}: {str(detail)[:600]}", flush=True)
+        return holds
+
+
 # ---- running tests ----
 
 TESTS = []

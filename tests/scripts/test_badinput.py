@@ -14,7 +14,7 @@ import tempfile
 
 import harness
 import random_model
-from harness import Closed, Daemon, check_error
+from harness import Closed, Daemon, Tally, anonymous_kib, check_error
 
 SANITIZED = "asan" in harness.PLMD or "asan" in os.environ.get("BUILD", "")
 PARSE, REQUEST, METHOD, PARAMS = -32700, -32600, -32601, -32602
@@ -24,17 +24,6 @@ OK = 0
 SOME = "some path"
 LIMIT = 4 * 1024 * 1024
 HUGE = "the number 1e400"  # Python can't write it
-
-
-class Tally:
-    passed = failed = 0
-
-    def check(self, holds, label, detail=""):
-        if holds:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print(f"FAILED {label}: {str(detail)[:400]}", flush=True)
 
 
 TALLY = Tally()
@@ -545,18 +534,13 @@ def run_mutations(daemon, seed, count):
         healthy(client, "after mutations")
 
 
-def anonymous_kib(daemon):
-    with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("RssAnon"))
-
-
 def run_all(daemon, turn):
     run_lines(daemon)
     for table in (generation_params(), service_params(), conversations(), tools(), schemas()):
         run_params(daemon, table)
     run_mutations(daemon, turn, 400)
     daemon.idle(30)
-    return anonymous_kib(daemon)
+    return anonymous_kib(daemon.process.pid)
 
 
 def main():

@@ -13,7 +13,7 @@ import time
 
 import harness
 import random_model
-from harness import Daemon, check_error
+from harness import Daemon, Tally, check_error
 from schema_oracle import Invalid, Oracle, Unsure
 
 FULL = os.environ.get("PLM_FULL") == "1"
@@ -116,20 +116,6 @@ def run_all(client, requests):
 
 
 # ---- verdicts ----
-
-class Tally:
-    def __init__(self):
-        self.passed = self.failed = 0
-
-    def check(self, holds, label, detail=""):
-        if holds:
-            self.passed += 1
-        else:
-            self.failed += 1
-            if self.failed <= 40:
-                print(f"FAILED {label}: {str(detail)[:600]}", flush=True)
-        return holds
-
 
 TALLY = Tally()
 

@@ -5,15 +5,10 @@ import time
 
 import harness
 import hostile_schemas
-from harness import Daemon, PATIENCE, check_error, main, test
+from harness import Daemon, PATIENCE, check_error, main, test, anonymous_kib
 
 MIB = 1024
 REFUSALS = (1003, 1004, -32602, -32700)
-
-
-def anonymous_kib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return int(next(line for line in file if line.startswith("RssAnon")).split()[1])
 
 
 def ask(client, method, members):

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 
-from harness import (Closed, Client, Daemon, IS_FAKE, MODEL, PATIENCE, PLMD, WRAPPER, check_error,
+from harness import (Closed, Client, Daemon, IS_FAKE, MODEL, PATIENCE, PLMD, WRAPPER, anonymous_kib, check_error,
                      long_generation, main, prompt, test)
 
 
@@ -374,11 +374,6 @@ def switches(pid):
         with open(f"/proc/{pid}/task/{task}/schedstat") as f:
             time_ns += int(f.read().split()[0])
     return n, time_ns
-
-
-def anonymous_kib(pid):
-    with open(f"/proc/{pid}/status") as f:
-        return int(next(l for l in f if l.startswith("RssAnon")).split()[1])
 
 
 @test

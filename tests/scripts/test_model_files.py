@@ -14,7 +14,7 @@ import tempfile
 
 import harness
 import random_model
-from harness import Daemon
+from harness import Daemon, Tally
 from schema_oracle import Oracle
 
 SHARED = os.environ.get("PLM_SHARED", os.path.join(harness.ROOT, "..", "shared"))
@@ -22,17 +22,6 @@ EVAL = os.path.join(os.path.dirname(harness.PLMD), "plm-eval")
 TOOL = {"name": "f", "parameters": {"type": "object", "properties": {
     "s": {"type": "string", "maxLength": 20}, "n": {"type": "integer", "minimum": 3},
     "e": {"enum": ["x", "y"]}}, "required": ["s", "n", "e"]}}
-
-
-class Tally:
-    passed = failed = 0
-
-    def check(self, holds, label, detail=""):
-        if holds:
-            self.passed += 1
-        else:
-            self.failed += 1
-            print(f"FAILED {label}: {str(detail)[:500]}", flush=True)
 
 
 TALLY = Tally()

@@ -17,7 +17,7 @@ import time
 import agents
 import harness
 from agents import AGENT, NATIVE, Agent, Bridge, native, over
-from harness import Daemon, test
+from harness import Daemon, anonymous_kib, test
 
 SECONDS = float(os.environ.get("PLM_SOAK_SECONDS", "20"))
 GROWTH_KIB = 8192  # of RssAnon: the most of the second half over the most of the first
@@ -52,8 +52,7 @@ class Mix:
         """Samples of RssAnon in KiB until the end."""
         samples = []
         while time.monotonic() < self.end and not self.failures:
-            with open(f"/proc/{self.daemon.process.pid}/status", encoding="ascii") as status:
-                samples.append(int(next(line for line in status if line.startswith("RssAnon")).split()[1]))
+            samples.append(anonymous_kib(self.daemon.process.pid))
             time.sleep(0.2)
         return samples
 

@@ -21,7 +21,7 @@ import traceback
 
 import harness
 import random_model
-from harness import Client, Closed, Daemon, PATIENCE, check_error
+from harness import Client, Closed, Daemon, PATIENCE, check_error, anonymous_kib
 
 CLIENTS = int(os.environ.get("PLM_STRESS_CLIENTS", "16"))
 SECONDS = float(os.environ.get("PLM_STRESS_SECONDS", "20"))
@@ -333,11 +333,6 @@ class Crowd:
                 os._exit(1)
             sizes.append((time.monotonic() - self.until + SECONDS, anonymous_kib(self.daemon.process.pid)))
         return sizes
-
-
-def anonymous_kib(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return int(next(line for line in file if line.startswith("RssAnon")).split()[1])
 
 
 def measure(client):
