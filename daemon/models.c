@@ -57,6 +57,8 @@ static void add_totals(struct engine_stats *sum, const struct engine_stats *stat
     sum->cache_hits += stats->cache_hits;
     sum->cache_misses += stats->cache_misses;
     sum->cache_evictions += stats->cache_evictions;
+    sum->grammar_hits += stats->grammar_hits;
+    sum->grammar_misses += stats->grammar_misses;
     if (stats->last_token_ns > sum->last_token_ns) sum->last_token_ns = stats->last_token_ns;
 }
 
@@ -164,6 +166,8 @@ struct engine_stats models_stats(const struct models *models) {
         sum.kv_blocks_used += now.kv_blocks_used;
         sum.kv_bytes_used += now.kv_bytes_used;
         sum.cache_entries += now.cache_entries;
+        sum.grammar_entries += now.grammar_entries;
+        sum.grammar_bytes += now.grammar_bytes;
     }
     return sum;
 }

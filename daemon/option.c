@@ -52,6 +52,9 @@ const struct option option_table[] = {
     BYTES("engine", "kv-bytes", engine.kv_bytes, MIB, 65536 * GIB, 0, FIXED,
           "memory for keys and values, with the prefix cache (default:\n"
           "512M or two contexts, at most a quarter of the memory)"),
+    BYTES("engine", "grammar-bytes", engine.grammar_bytes, KIB, 64 * GIB, 16 * MIB, FIXED,
+          "memory for compiled tools and formats, of each model; what\n"
+          "does not fit is compiled anew for each request"),
     NUMBER("engine", "max-active", "N", engine.max_active, 1, 256, 16, FIXED,
            "generations decoded together"),
     {"engine", "isa", "scalar|avx2|avx512", "instruction set (default: the best there is)",

@@ -7,7 +7,7 @@
 #include "daemon/server.h"
 #include "daemon/service.h"
 
-enum { METRICS = 32 };
+enum { METRICS = 40 };
 
 struct metric {
     const char *group, *name;
@@ -86,6 +86,16 @@ static void add_cache(struct table *table, const struct engine_stats *s) {
     add(table, metrics, COUNT(metrics));
 }
 
+static void add_grammars(struct table *table, const struct engine_stats *s) {
+    const struct metric metrics[] = {
+        {"grammars", "entries", false, s->grammar_entries, "Compiled tools and formats kept."},
+        {"grammars", "bytes", false, s->grammar_bytes, "Bytes of them."},
+        {"grammars", "hits", true, s->grammar_hits, "Requests that found theirs."},
+        {"grammars", "misses", true, s->grammar_misses, "Requests that did not."},
+    };
+    add(table, metrics, COUNT(metrics));
+}
+
 static void collect(struct table *table, const struct server *server) {
     const struct engine_stats engines = models_stats(&server->jobs.models);
     table->n = 0;
@@ -93,6 +103,7 @@ static void collect(struct table *table, const struct server *server) {
     add_queue(table, server);
     add_engine(table, &engines);
     add_cache(table, &engines);
+    add_grammars(table, &engines);
 }
 
 /* ---- as JSON ---- */

@@ -45,9 +45,9 @@ static bool add_call(struct generation *g, const struct json *call, struct error
     if (call->type != JSON_OBJECT || call->len != 2 || !name || name->type != JSON_STRING || !arguments)
         return invalid(error, "a call is not an object of name and arguments");
     size_t tool = find_tool(g->spec, name);
-    if (tool == SIZE_MAX || !g->checks[tool].validator) return invalid(error, "a call names no tool that may be called");
-    if (!validator_check(g->checks[tool].validator, arguments, &inner)) {
-        if (g->warnings.n) return withhold(g);
+    if (tool == SIZE_MAX || !g->form->checks[tool].validator) return invalid(error, "a call names no tool that may be called");
+    if (!validator_check(g->form->checks[tool].validator, arguments, &inner)) {
+        if (g->form->warnings.n) return withhold(g);
         char path[560];
         snprintf(path, sizeof path, "calls[%zu].arguments%s", r->n_calls, inner.path);
         return error_at(error, ERROR_OUTPUT_INVALID, path, "%s", inner.message);
@@ -91,7 +91,7 @@ static bool read_calls(struct generation *g, struct text text, struct error *err
 /* ---- content ------------------------------------------------------------------------------ */
 
 static bool check_text(const struct generation *g, struct text text, struct error *error) {
-    switch (text_check_run(g->text_check, text.bytes, text.len)) {
+    switch (text_check_run(g->form->text_check, text.bytes, text.len)) {
     case TEXT_YES: return true;
     case TEXT_NO: return invalid(error, "the answer is no text of the format");
     default: return invalid(error, "the answer is too ambiguous to be checked");
@@ -105,13 +105,13 @@ static bool check_format(struct generation *g, struct text text, struct error *e
         return true;
     }
     if (g->result.finish == FINISH_LENGTH && !(g->matcher && matcher_may_end(g->matcher))) return true; /* cut short */
-    if (g->text_check) return check_text(g, text, error);
+    if (g->form->text_check) return check_text(g, text, error);
     struct json_doc *doc = json_parse(text.bytes, text.len, MAX_DEPTH, &inner);
     if (!doc) return error_set(error, ERROR_OUTPUT_INVALID, "the answer is not JSON: %s", inner.message);
     bool ok = g->spec->format != FORMAT_JSON_OBJECT || json_root(doc)->type == JSON_OBJECT;
-    if (ok && g->n_checks) ok = validator_check(g->checks[0].validator, json_root(doc), &inner);
+    if (ok && g->form->n_checks) ok = validator_check(g->form->checks[0].validator, json_root(doc), &inner);
     json_free(doc);
-    if (!ok && g->warnings.n) {
+    if (!ok && g->form->warnings.n) {
         g->result.content = (struct text){0};
         return withhold(g);
     }
@@ -145,7 +145,7 @@ static bool echo_prompt(struct generation *g, struct error *error) {
 bool answer_build(struct generation *g, struct error *error) {
     struct text text = {g->output.text.bytes ? g->output.text.bytes : "", g->output.text.len};
     const struct generation_spec *spec = g->spec;
-    bool may_call = g->grammar && spec->n_tools && spec->choice != CHOICE_NONE;
+    bool may_call = g->form && spec->n_tools && spec->choice != CHOICE_NONE;
     g->result.content = text;
     if (!may_call) {
         if (spec->format != FORMAT_TEXT && !check_format(g, text, error)) return false;

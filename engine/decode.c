@@ -346,7 +346,7 @@ static void leave_loop(struct generation *g) {
     size_t period, n = generation_length(g);
     const uint32_t *output = g->tokens.ids + g->n_prompt;
     struct tokens closing = {0};
-    if (!g->matcher || matcher_is_free(g->matcher) || g->text_check) return;
+    if (!g->matcher || matcher_is_free(g->matcher) || g->form->text_check) return;
     if (!loop_found(g->tokens.ids, g->n_prompt, output, n, LOOP_WORDS, &period)) return;
     if (are_list(g->engine->vocab, output + n - period, period) &&
         !loop_found(g->tokens.ids, g->n_prompt, output, n, LOOP_LIST, &period))
@@ -396,7 +396,7 @@ static void take(struct generation *g, uint32_t token) {
 
 /* Is a call complete here, and another could follow? */
 static bool ends_call(const struct generation *g) {
-    return g->grammar && g->spec->n_tools && g->spec->choice != CHOICE_NONE &&
+    return g->form && g->spec->n_tools && g->spec->choice != CHOICE_NONE &&
            !matcher_is_free(g->matcher) && matcher_may_end(g->matcher);
 }
 
@@ -422,11 +422,11 @@ void generation_step(struct generation *g, struct engine *engine, float *logits)
 
 bool generation_start(struct generation *g, struct engine *engine, struct error *error) {
     const struct generation_spec *spec = g->spec;
-    output_init(&g->output, spec->stop, g->grammar && spec->choice != CHOICE_AUTO ? 0 : spec->n_stop);
+    output_init(&g->output, spec->stop, g->form && spec->choice != CHOICE_AUTO ? 0 : spec->n_stop);
     g->sampler = sampler_new(&spec->sampling, g->engine->info.n_vocab);
     if (!g->sampler) return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for sampling");
-    if (g->grammar) g->matcher = matcher_new(g->grammar, g->engine->trie, error);
-    if (g->grammar && !g->matcher) return false;
+    if (g->form) g->matcher = matcher_new(g->form->grammar, g->engine->trie, error);
+    if (g->form && !g->matcher) return false;
     g->held = TOKEN_NONE;
     if (g->matcher && matcher_may_fail(g->matcher)) note_fit(g, fits(g, g->max_tokens));
     force(g, engine);

@@ -11,7 +11,7 @@
 #include "engine/hash.h"
 #include "engine/tokenizer.h"
 
-enum { MAX_THREADS = 64, DEFAULT_ACTIVE = 16, DEFAULT_ROWS = 512, LEAST_POSITIONS = 64 };
+enum { MAX_THREADS = 64, DEFAULT_ACTIVE = 16, DEFAULT_ROWS = 512, LEAST_POSITIONS = 64, DEFAULT_GRAMMARS = 16 << 20 };
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
@@ -113,7 +113,8 @@ static bool open_runtime(struct engine *engine, const struct engine_settings *se
     set_context(engine, settings);
     engine->rows = calloc(engine->batch_rows, sizeof *engine->rows);
     engine->prefix = prefix_new(&engine->kv, engine->model->fingerprint);
-    if (!engine->rows || !engine->prefix)
+    engine->grammars = grammar_cache_new(settings->grammar_bytes ? settings->grammar_bytes : DEFAULT_GRAMMARS);
+    if (!engine->rows || !engine->prefix || !engine->grammars)
         return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the scheduler");
     engine->pool = pool_new(thread_count(settings), error);
     if (!engine->pool) return false;
@@ -144,6 +145,7 @@ void engine_free(struct engine *engine) {
     forward_free(engine->forward);
     pool_free(engine->pool);
     prefix_free(engine->prefix);
+    grammar_cache_free(engine->grammars);
     if (engine->model) kv_deinit(&engine->kv);
     model_free(engine->model);
     trie_free(engine->trie);
@@ -165,6 +167,8 @@ const struct engine_info *engine_info(const struct engine *engine) {
 
 void engine_stats(const struct engine *engine, struct engine_stats *stats) {
     const struct counters *c = &engine->counters;
+    struct grammar_cache_stats grammars;
+    grammar_cache_count(engine->grammars, &grammars);
     *stats = (struct engine_stats){
         .active = atomic_load(&c->active),
         .queued = atomic_load(&c->queued),
@@ -181,6 +185,10 @@ void engine_stats(const struct engine *engine, struct engine_stats *stats) {
         .cache_hits = atomic_load(&c->hits),
         .cache_misses = atomic_load(&c->misses),
         .cache_evictions = atomic_load(&c->evictions),
+        .grammar_entries = grammars.entries,
+        .grammar_bytes = grammars.bytes,
+        .grammar_hits = grammars.hits,
+        .grammar_misses = grammars.misses,
         .last_token_ns = atomic_load(&c->last_token_ns),
     };
 }

@@ -26,6 +26,7 @@ struct engine_settings { /* zero-initialise; 0 means the default */
     uint32_t n_ctx;         /* default: what the model was trained for, within the KV budget */
     uint64_t kv_bytes;      /* budget of the KV pool; default: 512 MiB or two contexts, at most a
                                quarter of physical memory; never less than 64 positions */
+    uint64_t grammar_bytes; /* budget of the compiled grammars kept; default: 16 MiB */
     unsigned max_active;    /* generations decoded together; default 16 */
     unsigned batch_rows;    /* rows per forward pass; default 512 */
     int isa;                /* allowed ISAs (kernels.h); 0: all */
@@ -86,6 +87,7 @@ struct engine_stats {
     uint64_t generations;             /* finished, in all */
     uint64_t kv_blocks_total, kv_blocks_used, kv_bytes_used;
     uint64_t cache_entries, cache_hits, cache_misses, cache_evictions;
+    uint64_t grammar_entries, grammar_bytes, grammar_hits, grammar_misses;
     int64_t last_token_ns;            /* CLOCK_MONOTONIC of the last token, 0: none yet */
 };
 void engine_stats(const struct engine *engine, struct engine_stats *stats);

@@ -7,6 +7,7 @@
 #include "engine/chat.h"
 #include "engine/engine.h"
 #include "engine/forward.h"
+#include "engine/grammar_cache.h"
 #include "engine/prefix.h"
 #include "engine/trie.h"
 
@@ -38,6 +39,7 @@ struct engine {
     uint32_t *end_tokens;
     size_t n_end_tokens;
     uint32_t max_active, batch_rows;
+    struct grammar_cache *grammars; /* locks itself */
     /* Of the engine thread. */
     struct pool *pool;
     struct kv kv;

@@ -28,8 +28,8 @@ static void fill_usage(struct generation *g) {
     r->has_now = g->spec->source == PROMPT_MESSAGES;
     r->logprobs = g->logprobs.of;
     r->n_logprobs = g->logprobs.n;
-    r->warnings = g->warnings.of;
-    r->n_warnings = g->warnings.n;
+    r->warnings = g->form ? g->form->warnings.of : NULL;
+    r->n_warnings = g->form ? g->form->warnings.n : 0;
     r->phase = phase_of(g);
     fill_timing(g);
 }

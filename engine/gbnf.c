@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "engine/engine.h"
 #include "engine/hash.h"
+#include "engine/held.h"
 #include "engine/pattern_tree.h"
 #include "engine/vector.h"
 
@@ -441,4 +442,9 @@ void gbnf_free(struct gbnf *gbnf) {
     free(gbnf->rules);
     pattern_pool_free(&gbnf->pool);
     *gbnf = (struct gbnf){0};
+}
+
+size_t gbnf_bytes(const struct gbnf *gbnf) {
+    return held(gbnf->nodes) + held(gbnf->rules) + held(gbnf->pool.ranges) + held(gbnf->pool.sets) +
+           held(gbnf->pool.states);
 }

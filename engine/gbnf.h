@@ -42,6 +42,7 @@ struct gbnf {
 bool gbnf_parse(struct gbnf *gbnf, const char *text, size_t len, const char *path,
                 struct error *error);
 void gbnf_free(struct gbnf *gbnf);
+size_t gbnf_bytes(const struct gbnf *gbnf); /* what it holds */
 /* Error 1004 about a grammar. Returns false. */
 bool gbnf_refuse(struct error *error, const char *path, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -7,19 +7,11 @@
 #define ENGINE_GENERATION_H
 
 #include "engine/engine_state.h"
+#include "engine/form.h"
 #include "engine/matcher.h"
 #include "engine/output.h"
 #include "engine/sampler.h"
 #include "engine/trail.h"
-#include "engine/text_check.h"
-#include "engine/validate.h"
-#include "engine/widen.h"
-
-struct answer_check { /* the final gate for one tool or format */
-    char *text; /* of a widened schema, or NULL */
-    struct json_doc *schema;
-    struct validator *validator;
-};
 
 struct logprob_list {
     struct token_logprobs *of; /* one per output token */
@@ -35,11 +27,7 @@ struct generation {
     /* Prepared. */
     struct tokens tokens; /* the prompt, then the output */
     uint32_t n_prompt, max_tokens;
-    struct grammar *grammar; /* NULL: free text */
-    struct answer_check *checks; /* one per tool, or one for the format; n_checks */
-    size_t n_checks;
-    struct text_check *text_check; /* of a format that is no JSON */
-    struct widen_list warnings;  /* keywords dropped (spec->widen) */
+    struct form *form; /* NULL: free text */
     /* Running. */
     atomic_int cancel; /* enum cancel_reason */
     struct sequence sequence;

@@ -7,6 +7,7 @@
 
 #include "engine/engine.h"
 #include "engine/grammar_rules.h"
+#include "engine/held.h"
 #include "engine/schema.h"
 
 enum {
@@ -48,6 +49,15 @@ void grammar_unref(struct grammar *grammar) {
     text_grammar_free(grammar->text);
     mask_cache_free(grammar->masks);
     free(grammar);
+}
+
+size_t grammar_bytes(const struct grammar *grammar) {
+    return held(grammar) + rules_bytes(&grammar->rules) + mask_cache_bytes(grammar->masks) +
+           (grammar->text ? text_grammar_bytes(grammar->text) : 0);
+}
+
+bool grammar_sound(const struct grammar *grammar) {
+    return !grammar->text || text_grammar_sound(grammar->text);
 }
 
 uint32_t grammar_shortest(const struct grammar *grammar) {

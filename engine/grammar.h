@@ -73,6 +73,11 @@ struct grammar *grammar_from_gbnf(const char *text, size_t len, const char *path
 struct grammar *grammar_ref(struct grammar *grammar);
 void grammar_unref(struct grammar *grammar);
 
+/* What it holds. Grows while it is used: masks are kept, automata of texts completed. */
+size_t grammar_bytes(const struct grammar *grammar);
+/* False: memory ran out while it was used, and what is left of it may allow less. */
+bool grammar_sound(const struct grammar *grammar);
+
 /* Bytes of the shortest text the grammar allows (saturating; for auto, 0). */
 uint32_t grammar_shortest(const struct grammar *grammar);
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/hash.h"
+#include "engine/held.h"
 #include "engine/vector.h"
 
 enum { NESTING = 128, STEPS = 1 << 19 /* of one question to the validator */ };
@@ -17,6 +18,15 @@ void guards_free(struct guards *guards) {
     free(guards->judges);
     free(guards->list);
     *guards = (struct guards){0};
+}
+
+size_t guards_bytes(const struct guards *guards) {
+    size_t bytes = held(guards->judges) + held(guards->list);
+    for (uint32_t i = 0; i < guards->n_judges; i++) {
+        const struct guard_judge *judge = &guards->judges[i];
+        bytes += held(judge->text) + json_bytes(judge->doc) + validator_bytes(judge->validator);
+    }
+    return bytes;
 }
 
 bool guards_add(struct guards *guards, uint32_t at, bool negated, bool open, uint32_t *guard) {

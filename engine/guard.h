@@ -30,6 +30,7 @@ struct guards {
 };
 
 void guards_free(struct guards *guards);
+size_t guards_bytes(const struct guards *guards); /* what they hold */
 /* The guard of a subschema that stands `at` bytes into a schema text whose judge is made later. An
  * equal one is found again. False without memory. */
 bool guards_add(struct guards *guards, uint32_t at, bool negated, bool open, uint32_t *guard);

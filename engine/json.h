@@ -55,6 +55,7 @@ struct json_doc; /* owns the arena */
 struct json_doc *json_parse(const char *text, size_t n, unsigned max_depth, struct error *error);
 const struct json *json_root(const struct json_doc *doc);
 void json_free(struct json_doc *doc);
+size_t json_bytes(const struct json_doc *doc); /* what it holds */
 
 /* The member of an object, or NULL (also when value is not an object). */
 const struct json *json_get(const struct json *value, const char *key);

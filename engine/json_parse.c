@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "engine/held.h"
 #include "engine/json_keys.h"
 
 enum { DEPTH_LIMIT = 512, CHUNK_MIN = 2048, CHUNK_MAX = 1 << 20 };
@@ -394,4 +395,11 @@ void json_free(struct json_doc *doc) {
         free(chunk);
     }
     free(doc);
+}
+
+size_t json_bytes(const struct json_doc *doc) {
+    size_t bytes = held(doc);
+    for (const struct chunk *chunk = doc ? doc->chunks : NULL; chunk; chunk = chunk->next)
+        bytes += held(chunk);
+    return bytes;
 }

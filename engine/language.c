@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "engine/held.h"
 
 static void free_measures(struct language *language) {
     free(language->wanted);
@@ -22,6 +23,13 @@ void language_free(struct language *language) {
     free(language->open);
     free_measures(language);
     *language = (struct language){0};
+}
+
+size_t language_bytes(const struct language *language) {
+    return held(language->bounds) + held(language->classes) + held(language->cost) +
+           held(language->next) + held(language->labels) + held(language->open) +
+           held(language->wanted) + held(language->distance) + held(language->least) +
+           held(language->most) + held(language->words);
 }
 
 /* ---- reading ---- */

@@ -66,6 +66,7 @@ enum pattern_result language_build(struct language *language, const struct patte
 bool language_finish(struct language *language, bool (*wanted)(uint32_t label, const void *user),
                      const void *user);
 void language_free(struct language *language);
+size_t language_bytes(const struct language *language); /* what it holds */
 
 /* Can strings of every length between the shortest and the longest be completed from every state?
  * Then counting characters beside the automaton is exact. */

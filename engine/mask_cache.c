@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/held.h"
+
 struct entry {
     uint64_t state;
     uint32_t *list; /* tokens, if few */
@@ -47,6 +49,13 @@ void mask_cache_free(struct mask_cache *cache) {
     free(cache->entries);
     pthread_mutex_destroy(&cache->lock);
     free(cache);
+}
+
+size_t mask_cache_bytes(struct mask_cache *cache) {
+    pthread_mutex_lock(&cache->lock);
+    size_t bytes = held(cache) + held(cache->entries) + cache->bytes;
+    pthread_mutex_unlock(&cache->lock);
+    return bytes;
 }
 
 /* The entry of a state, or the free one where it belongs. cap is not 0. */

@@ -16,6 +16,7 @@ struct mask_cache;
 
 struct mask_cache *mask_cache_new(size_t budget);
 void mask_cache_free(struct mask_cache *cache);
+size_t mask_cache_bytes(struct mask_cache *cache); /* what it holds */
 
 /* Copies the mask of a state, overwriting bits; *count: how many are set. False if it is not there. */
 bool mask_cache_get(struct mask_cache *cache, const void *trie, uint64_t state, uint64_t *bits,

@@ -199,7 +199,8 @@ uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits) {
     matcher->machine.touched = false;
     count = mask_fill(&matcher->machine, matcher->threads, matcher->n, matcher->trie, cache,
                       &matcher->stack, bits);
-    if (!matcher->machine.touched) mask_cache_put(cache, matcher->trie, state, bits, n_words, count);
+    if (!matcher->machine.touched && !matcher->machine.failed) /* else no other match may see it */
+        mask_cache_put(cache, matcher->trie, state, bits, n_words, count);
     return count;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/hash.h"
+#include "engine/held.h"
 #include "engine/vector.h"
 
 void network_free(struct network *network) {
@@ -12,6 +13,13 @@ void network_free(struct network *network) {
     free(network->states);
     free(network->sets);
     free(network);
+}
+
+size_t network_bytes(const struct network *network) {
+    const struct alphabet *alphabet = &network->alphabet;
+    return held(network) + held(network->states) + held(network->sets) + held(alphabet->bounds) +
+           held(alphabet->classes) + held(alphabet->first) + held(alphabet->next) +
+           held(alphabet->reach) + held(alphabet->left);
 }
 
 uint32_t network_add(struct network_build *build, struct network_state state) {

@@ -49,6 +49,7 @@ struct network *network_from_gbnf(const struct gbnf *gbnf, const char *path, str
 struct network *network_from_regex(const char *pattern, size_t len, const char *path,
                                    struct error *error);
 void network_free(struct network *network);
+size_t network_bytes(const struct network *network); /* what it holds */
 
 static inline const uint64_t *network_set(const struct network *network, uint32_t set) {
     return network->sets + (size_t)set * network->alphabet.words;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "engine/held.h"
 #include "engine/regex_tree.h"
 
 enum { MAX_LOOKS = 64 };
@@ -188,6 +189,12 @@ void regex_free(struct regex *regex) {
     free(regex->states);
     free(regex->looks);
     free(regex);
+}
+
+size_t regex_bytes(const struct regex *regex) {
+    if (!regex) return 0;
+    return held(regex) + held(regex->states) + held(regex->looks) + held(regex->tree.nodes) +
+           held(regex->tree.sets) + held(regex->tree.ranges);
 }
 
 size_t regex_states(const struct regex *regex) {

@@ -26,6 +26,7 @@ enum regex_verdict { REGEX_NO, REGEX_YES, REGEX_TOO_COMPLEX };
 struct regex *regex_new(const char *pattern, size_t len, size_t max_states, struct error *error);
 void regex_free(struct regex *regex);
 size_t regex_states(const struct regex *regex);
+size_t regex_bytes(const struct regex *regex); /* what it holds */
 
 /* Does the pattern match anywhere in text (valid UTF-8)? Takes the steps it needs from *steps_left;
  * too complex when they do not suffice (or memory does not). */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/hash.h"
+#include "engine/held.h"
 #include "engine/vector.h"
 
 enum rules_status rules_add_node(struct rules *rules, uint32_t *out) {
@@ -103,6 +104,17 @@ void rules_free(struct rules *rules) {
     guards_free(&rules->guards);
     free(rules->hashes);
     *rules = (struct rules){0};
+}
+
+size_t rules_bytes(const struct rules *rules) {
+    size_t bytes = held(rules->languages) + held(rules->nodes) + held(rules->cells) +
+                   held(rules->props) + held(rules->refs) + held(rules->fallback) +
+                   held(rules->hashes) + guards_bytes(&rules->guards);
+    bytes += held(rules->words.bytes) + held(rules->words.list) + held(rules->digits.states) +
+             held(rules->digits.memos) + held(rules->digits.text);
+    for (uint32_t i = 0; i < rules->n_languages; i++)
+        bytes += language_bytes(&rules->languages[i].language);
+    return bytes;
 }
 
 uint32_t rules_sum(uint32_t a, uint32_t b) {

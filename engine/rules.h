@@ -164,6 +164,7 @@ enum rules_status rules_add_language(struct rules *rules, struct language *langu
 /* The language made from this key; RULES_NONE if there is none yet. */
 uint32_t rules_find_language(const struct rules *rules, const char *key, uint32_t key_len);
 void rules_free(struct rules *rules);
+size_t rules_bytes(const struct rules *rules); /* what they hold */
 
 /* Computes what depends on all nodes: lengths, heights, which properties and alternatives can be
  * satisfied at all. False when that takes too long. */

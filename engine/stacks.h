@@ -163,6 +163,7 @@ struct closure {
 };
 struct closure *closure_new(uint32_t n_states);
 void closure_free(struct closure *closure);
+size_t closure_bytes(const struct closure *closure); /* what it holds */
 void closure_begin(struct closure *closure);
 /* Adds what follows from a state with this frame on top, right after a character. */
 void closure_add(struct stacks *stacks, uint32_t state, uint32_t frame);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "engine/hash.h"
+#include "engine/held.h"
 #include "engine/stacks.h"
 
 enum { FEWEST = 1 << 10, MOST = 1 << 14, SPARE = 4 /* slots an entry */ };
@@ -24,6 +25,10 @@ void closure_free(struct closure *closure) {
     free(closure->stack);
     free(closure->seen);
     free(closure);
+}
+
+size_t closure_bytes(const struct closure *closure) {
+    return held(closure) + held(closure->stack) + held(closure->seen);
 }
 
 void closure_begin(struct closure *closure) {

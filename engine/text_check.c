@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "engine/gbnf.h"
+#include "engine/held.h"
 #include "engine/recognise.h"
 #include "engine/regex.h"
 
@@ -23,6 +24,11 @@ void text_check_free(struct text_check *check) {
     gbnf_free(&check->gbnf);
     free(check->grammar);
     free(check);
+}
+
+size_t text_check_bytes(const struct text_check *check) {
+    if (!check) return 0;
+    return held(check) + held(check->grammar) + regex_bytes(check->regex) + gbnf_bytes(&check->gbnf);
 }
 
 static struct text_check *no_memory(struct text_check *check, struct error *error) {

@@ -22,6 +22,7 @@ struct text_check *text_check_regex(const char *pattern, size_t len, const char 
 struct text_check *text_check_gbnf(const char *grammar, size_t len, const char *path,
                                    struct error *error);
 void text_check_free(struct text_check *check);
+size_t text_check_bytes(const struct text_check *check); /* what it holds */
 
 enum text_verdict text_check_run(const struct text_check *check, const char *text, size_t len);
 

@@ -5,6 +5,7 @@
 
 #include "base/utf8.h"
 #include "engine/hash.h"
+#include "engine/held.h"
 #include "engine/text_mask.h"
 
 /* ---- the grammar ---- */
@@ -29,6 +30,25 @@ void text_grammar_free(struct text_grammar *text) {
     network_free(text->network);
     pthread_mutex_destroy(&text->lock);
     free(text);
+}
+
+size_t text_grammar_bytes(struct text_grammar *text) {
+    pthread_mutex_lock(&text->lock);
+    const struct stacks *stacks = &text->stacks;
+    size_t bytes = held(text) + network_bytes(text->network) + closure_bytes(stacks->closure);
+    bytes += held(stacks->frames) + held(stacks->shapes) + held(stacks->ways) + held(stacks->next) +
+             held(stacks->allowed) + held(stacks->moves) + held(stacks->memos) +
+             held(stacks->frame_slots) + held(stacks->shape_slots) + held(stacks->memo_slots);
+    bytes += stacks->inside_bytes;
+    pthread_mutex_unlock(&text->lock);
+    return bytes;
+}
+
+bool text_grammar_sound(struct text_grammar *text) {
+    pthread_mutex_lock(&text->lock);
+    bool sound = !text->stacks.failed;
+    pthread_mutex_unlock(&text->lock);
+    return sound;
 }
 
 uint32_t text_grammar_shortest(const struct text_grammar *text) {

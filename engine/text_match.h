@@ -22,6 +22,8 @@ struct text_grammar { /* a compiled grammar */
 /* Takes the network, also on failure. NULL without memory. */
 struct text_grammar *text_grammar_new(struct network *network);
 void text_grammar_free(struct text_grammar *text);
+size_t text_grammar_bytes(struct text_grammar *text); /* what it holds */
+bool text_grammar_sound(struct text_grammar *text);   /* false: memory ran out */
 uint32_t text_grammar_shortest(const struct text_grammar *text);
 
 /* A place in the text, perhaps inside a character. */

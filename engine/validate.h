@@ -36,6 +36,7 @@ enum validate_flags {
  * pointer), 1004 (keyword cannot be judged, path + keyword + reason), 1007. */
 struct validator *validator_new(const struct json *schema, unsigned flags, struct error *error);
 void validator_free(struct validator *validator);
+size_t validator_bytes(const struct validator *validator); /* what it holds, but for the schema */
 
 /* True if valid. Otherwise false, error->path (JSON pointer into the instance; of a required
  * member, where it should be), ->keyword and ->message say what was violated first (code

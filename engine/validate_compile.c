@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "engine/held.h"
 
 /* ---- Arena ---- */
 
@@ -391,4 +392,12 @@ void validator_free(struct validator *v) {
     free(v->schemas);
     validate_arena_free(v->arena);
     free(v);
+}
+
+size_t validator_bytes(const struct validator *v) {
+    if (!v) return 0;
+    size_t bytes = held(v) + held(v->regexes) + held(v->schemas);
+    for (size_t i = 0; i < v->n_regexes; i++) bytes += regex_bytes(v->regexes[i]);
+    for (const struct arena *arena = v->arena; arena; arena = arena->next) bytes += held(arena);
+    return bytes;
 }

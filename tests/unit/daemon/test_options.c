@@ -60,7 +60,7 @@ END_TEST
 
 START_TEST(everything) {
     ck_assert(parse("--model=a=b=c --socket /s --socket-group g --threads 3 --ctx=2048 "
-                    "--kv-bytes 64M --max-active 2 --max-line 1K --isa scalar --drain-timeout 0 "
+                    "--kv-bytes 64M --grammar-bytes 2M --max-active 2 --max-line 1K --isa scalar --drain-timeout 0 "
                     "--log-level debug --log-prompts --max-queue-jobs=7"));
     ck_assert_str_eq(options.models[0].alias, "a");
     ck_assert_str_eq(options.models[0].path, "b=c");
@@ -69,6 +69,7 @@ START_TEST(everything) {
     ck_assert_uint_eq(options.engine.threads, 3);
     ck_assert_uint_eq(options.engine.n_ctx, 2048);
     ck_assert_uint_eq(options.engine.kv_bytes, 64 << 20);
+    ck_assert_uint_eq(options.engine.grammar_bytes, 2 << 20);
     ck_assert_uint_eq(options.engine.max_active, 2);
     ck_assert_uint_eq(options.max_line, 1024);
     ck_assert_str_eq(options.engine.isa_name, "scalar");
