@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* Mixes value into hash (the finaliser of splitmix64, Steele et al. 2014, over their combination). */
 static inline uint64_t hash_mix(uint64_t hash, uint64_t value) {
@@ -16,9 +17,14 @@ static inline uint64_t hash_mix(uint64_t hash, uint64_t value) {
 static inline uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t n) {
     const unsigned char *at = bytes;
     hash = hash_mix(hash, n);
-    for (size_t i = 0; i < n; i += 8) {
+    for (; n >= 8; at += 8, n -= 8) {
+        uint64_t word;
+        memcpy(&word, at, sizeof word);
+        hash = hash_mix(hash, word);
+    }
+    if (n) {
         uint64_t word = 0;
-        for (size_t b = 0; b < 8 && i + b < n; b++) word |= (uint64_t)at[i + b] << 8 * b;
+        for (size_t i = 0; i < n; i++) word |= (uint64_t)at[i] << 8 * i;
         hash = hash_mix(hash, word);
     }
     return hash;

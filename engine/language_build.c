@@ -4,7 +4,7 @@
 #include "engine/language.h"
 #include "engine/vector.h"
 
-enum { MAX_CLASSES = 250 };
+enum { MAX_CLASSES = 250, CLOSURE_WORDS = 17 };
 
 /* The subset construction. A state is a set of pattern states (as bits) and the number of
  * characters read, as far as the length needs it. */
@@ -21,7 +21,9 @@ struct builder {
     uint64_t *sets;    /* one for each state */
     uint64_t *restart; /* what a search begins anew with */
     uint64_t *keep;    /* states that tell sets apart: no forks */
+    uint64_t *finish;  /* states that only the text's end passes */
     uint64_t *member;  /* [set * class words]: does the set hold the class? */
+    uint64_t *closures; /* of a character's state: what follows it; zeros: not known yet. NULL: too large */
     uint32_t class_words;
     uint32_t *stack, *table, table_cap;
     uint32_t cap_sets, cap_next, cap_labels;
@@ -59,18 +61,29 @@ static bool collect_bounds(struct language *language, const struct pattern_pool 
     return true;
 }
 
-static bool set_has(const struct pattern_pool *pool, uint32_t set, uint32_t character) {
-    if (pool->sets[set].n == 0) return false; /* there may be no ranges at all */
-    const struct pattern_range *ranges = pool->ranges + pool->sets[set].first;
-    uint32_t low = 0, high = pool->sets[set].n;
+/* Where a character that is one of the bounds stands among them. */
+static uint32_t bound_at(const struct language *language, uint32_t character) {
+    uint32_t low = 0, high = language->n_bounds;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (ranges[middle].to < character)
+        if (language->bounds[middle] < character)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < pool->sets[set].n && ranges[low].from <= character;
+    return low;
+}
+
+/* Which sets hold an interval, as a row of bits for each. */
+static void mark_sets(const struct language *language, const struct pattern_pool *pool,
+                      uint64_t *rows, uint32_t row) {
+    for (uint32_t set = 0; set < pool->n_sets; set++)
+        for (uint32_t r = 0; r < pool->sets[set].n; r++) {
+            const struct pattern_range *range = &pool->ranges[pool->sets[set].first + r];
+            for (uint32_t i = bound_at(language, range->from);
+                 i < language->n_bounds && language->bounds[i] <= range->to; i++)
+                rows[(size_t)i * row + set / 64] |= 1ull << set % 64;
+        }
 }
 
 static uint8_t cost_of(uint32_t character) {
@@ -85,18 +98,19 @@ static uint8_t cost_of(uint32_t character) {
 static bool merge_intervals(struct builder *b) {
     struct language *language = b->language;
     uint32_t n = language->n_bounds, row = b->pool->n_sets / 64 + 1, classes = 0;
-    uint64_t *rows = calloc((size_t)(MAX_CLASSES + 1) * row, sizeof *rows);
+    uint64_t *rows = calloc((size_t)n * row + 1, sizeof *rows), *mine = rows;
+    uint32_t found[MAX_CLASSES + 1]; /* a class's first interval */
     if (!rows) return false;
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t *mine = rows + (size_t)classes * row;
+    mark_sets(language, b->pool, rows, row);
+    for (uint32_t i = 0; i < n; i++, mine += row) {
         uint32_t at = language->bounds[i], class = 0;
         language->classes[i] = LANGUAGE_NO_CLASS;
         if (at == 0 || (at >= 0xD800 && at < 0xE000)) continue;
-        memset(mine, 0, row * sizeof *mine);
-        for (uint32_t set = 0; set < b->pool->n_sets; set++)
-            if (set_has(b->pool, set, at)) mine[set / 64] |= 1ull << set % 64;
-        while (memcmp(rows + (size_t) class * row, mine, row * sizeof *mine) != 0) class ++;
-        if (class == classes && ++classes > MAX_CLASSES) b->result = PATTERN_TOO_LARGE;
+        while (class < classes &&
+               memcmp(rows + (size_t)found[class] * row, mine, row * sizeof *mine) != 0)
+            class ++;
+        if (class == classes) found[classes++] = i;
+        if (classes > MAX_CLASSES) b->result = PATTERN_TOO_LARGE;
         if (b->result != PATTERN_OK) break;
         language->classes[i] = (uint8_t) class;
         uint8_t cost = cost_of(at);
@@ -105,8 +119,14 @@ static bool merge_intervals(struct builder *b) {
     }
     b->work += (uint64_t)n * b->pool->n_sets;
     language->n_classes = classes;
+    b->class_words = classes / 64 + 1;
+    b->member = calloc((size_t)b->pool->n_sets * b->class_words + 1, sizeof *b->member);
+    for (uint32_t class = 0; b->member && class < classes; class ++)
+        for (uint32_t set = 0; set < b->pool->n_sets; set++)
+            if (rows[(size_t)found[class] * row + set / 64] >> set % 64 & 1)
+                b->member[set * b->class_words + class / 64] |= 1ull << class % 64;
     free(rows);
-    return true;
+    return b->member;
 }
 
 static bool build_classes(struct builder *b) {
@@ -123,15 +143,7 @@ static bool build_classes(struct builder *b) {
         while (i + 1 < language->n_bounds && language->bounds[i + 1] <= c) i++;
         language->ascii[c] = language->classes[i];
     }
-    b->class_words = language->n_classes / 64 + 1;
-    b->member = calloc((size_t)b->pool->n_sets * b->class_words + 1, sizeof *b->member);
-    for (uint32_t set = 0; b->member && set < b->pool->n_sets; set++)
-        for (uint32_t i = 0; i < language->n_bounds; i++) {
-            uint8_t class = language->classes[i];
-            if (class != LANGUAGE_NO_CLASS && set_has(b->pool, set, language->bounds[i]))
-                b->member[set * b->class_words + class / 64] |= 1ull << class % 64;
-        }
-    return b->member;
+    return true;
 }
 
 /* ---- sets of pattern states ---- */
@@ -160,6 +172,23 @@ static void close_over(struct builder *b, uint64_t *set, uint32_t state, bool be
     }
 }
 
+/* Adds what follows a character's state. The work is that of finding it once more. */
+static void follow_state(struct builder *b, uint64_t *set, uint32_t state) {
+    uint32_t out = b->pool->states[state].out, n = b->words - 1;
+    if (!b->closures) {
+        close_over(b, set, out, false, false);
+        return;
+    }
+    uint64_t *closure = b->closures + (size_t)state * n, work = b->work;
+    if (!has(closure, out)) close_over(b, closure, out, false, false);
+    for (uint32_t word = 0; word < n; word++) {
+        uint64_t fresh = closure[word] & ~set[word];
+        set[word] |= fresh;
+        for (; fresh; fresh &= fresh - 1) work++;
+    }
+    b->work = work;
+}
+
 static void clear_range(uint64_t *set, uint32_t from, uint32_t end) {
     for (; from < end && from % 64; from++) set[from / 64] &= ~(1ull << from % 64);
     for (; from + 64 <= end; from += 64) set[from / 64] = 0;
@@ -183,6 +212,7 @@ static void mark_kept(struct builder *b) {
         uint8_t op = b->pool->states[state].op;
         if (op == PATTERN_CHAR || op == PATTERN_FINISH || op == PATTERN_MATCH)
             b->keep[state / 64] |= 1ull << state % 64;
+        if (op == PATTERN_FINISH) b->finish[state / 64] |= 1ull << state % 64;
     }
 }
 
@@ -235,7 +265,7 @@ static bool successor(struct builder *b, const uint64_t *from, uint32_t class, u
             if (at->op == PATTERN_MATCH)
                 to[word] |= 1ull << (state & 63);
             else if (at->op == PATTERN_CHAR && has(b->member + at->set * b->class_words, class))
-                close_over(b, to, at->out, false, false);
+                follow_state(b, to, state);
         }
     for (uint32_t word = 0; word + 1 < b->words; word++) to[word] |= b->restart[word];
     b->work += b->words;
@@ -243,27 +273,41 @@ static bool successor(struct builder *b, const uint64_t *from, uint32_t class, u
     return !hopeless(b, to);
 }
 
-/* Adds what a state comes to when the text ends there. */
-static void end_with(struct builder *b, uint64_t *set, uint32_t state) {
-    bool finish = b->pool->states[state].op == PATTERN_FINISH;
-    close_over(b, set, finish ? b->pool->states[state].out : state, false, finish);
+/* The bits of a word of states that lie in [from, end). */
+static uint64_t within(uint32_t word, uint32_t from, uint32_t end) {
+    uint64_t bits = UINT64_MAX;
+    if (from > word * 64) bits &= UINT64_MAX << (from - word * 64);
+    if (end < word * 64 + 64) bits &= ~(UINT64_MAX << (end - word * 64));
+    return bits;
+}
+
+/* Does an automaton match if the text ends in the set? Ends are passed from there; what else is in
+ * the set stays. */
+static bool matches(struct builder *b, const struct pattern_automaton *automaton,
+                    const uint64_t *set, uint64_t *scratch) {
+    uint32_t first = automaton->first / 64, end = (automaton->end + 63) / 64;
+    memset(scratch, 0, b->words * sizeof *scratch);
+    for (uint32_t word = first; word < end; word++) {
+        scratch[word] = set[word] & ~b->finish[word] & within(word, automaton->first, automaton->end);
+        for (uint64_t rest = scratch[word]; rest; rest &= rest - 1) b->work++;
+    }
+    for (uint32_t word = first; word < end; word++) {
+        uint64_t rest = set[word] & b->finish[word] & within(word, automaton->first, automaton->end);
+        for (; rest; rest &= rest - 1) {
+            uint32_t state = word * 64 + (uint32_t)__builtin_ctzll(rest);
+            close_over(b, scratch, b->pool->states[state].out, false, true);
+        }
+    }
+    return has(scratch, automaton->first);
 }
 
 static uint32_t label_of(struct builder *b, const uint64_t *set, uint64_t *scratch) {
     uint32_t label = (1u << b->n_patterns) - 1;
     uint64_t count = set[b->words - 1];
     if (b->length && count < b->length->min) return LANGUAGE_INFINITE;
-    for (uint32_t i = 0; i < b->n; i++) {
-        memset(scratch, 0, b->words * sizeof *scratch);
-        for (uint32_t state = b->automata[i].first; state < b->automata[i].end; state++) {
-            if (state % 64 == 0 && set[state / 64] == 0)
-                state += 63;
-            else if (has(set, state))
-                end_with(b, scratch, state);
-        }
-        if (has(scratch, b->automata[i].first) == b->automata[i].negated)
+    for (uint32_t i = 0; i < b->n; i++)
+        if (matches(b, &b->automata[i], set, scratch) == b->automata[i].negated)
             label &= ~(1u << b->owner[i]);
-    }
     return label;
 }
 
@@ -326,31 +370,34 @@ static uint16_t state_of(struct builder *b) {
 
 /* What a state's successors depend on: which of its characters' sets hold the class. */
 struct fan {
-    uint32_t sets[64], n;
+    uint64_t of[MAX_CLASSES]; /* by class */
+    uint32_t n;
     uint64_t held[8]; /* found before, with the state they lead to */
     uint16_t next[8];
     uint32_t n_known;
 };
 
+static void fan_mark(const struct builder *b, struct fan *fan, uint32_t set) {
+    const uint64_t *member = b->member + set * b->class_words;
+    for (uint32_t word = 0; word < b->class_words; word++)
+        for (uint64_t rest = member[word]; rest; rest &= rest - 1)
+            fan->of[word * 64 + (uint32_t)__builtin_ctzll(rest)] |= 1ull << fan->n;
+}
+
 /* False: there are too many characters to tell. */
 static bool fan_open(const struct builder *b, const uint64_t *set, struct fan *fan) {
     fan->n = fan->n_known = 0;
+    memset(fan->of, 0, b->language->n_classes * sizeof *fan->of);
     for (uint32_t word = 0; word + 1 < b->words; word++)
         for (uint64_t rest = set[word]; rest; rest &= rest - 1) {
             const struct pattern_state *at =
                 &b->pool->states[word * 64 + (uint32_t)__builtin_ctzll(rest)];
             if (at->op != PATTERN_CHAR) continue;
             if (fan->n == 64) return false;
-            fan->sets[fan->n++] = at->set;
+            fan_mark(b, fan, at->set);
+            fan->n++;
         }
     return true;
-}
-
-static uint64_t fan_held(const struct builder *b, const struct fan *fan, uint32_t class) {
-    uint64_t held = 0;
-    for (uint32_t i = 0; i < fan->n; i++)
-        held |= (uint64_t)has(b->member + fan->sets[i] * b->class_words, class) << i;
-    return held;
 }
 
 /* The state that the class leads to; room for one more is there. */
@@ -365,7 +412,7 @@ static bool build_row(struct builder *b, uint32_t state) {
     struct fan fan;
     bool told = fan_open(b, b->sets + (size_t)state * b->words, &fan);
     for (uint32_t class = 0; class < language->n_classes; class ++) {
-        uint64_t held = told ? fan_held(b, &fan, class) : 0;
+        uint64_t held = told ? fan.of[class] : 0;
         uint32_t i = 0;
         while (told && i < fan.n_known && fan.held[i] != held) i++;
         uint16_t next = i < fan.n_known ? fan.next[i] : LANGUAGE_DEAD;
@@ -415,14 +462,19 @@ enum pattern_result language_build(struct language *language, const struct patte
     b.words = pool->n_states / 64 + 2;
     b.restart = calloc(b.words, sizeof *b.restart);
     b.keep = calloc(b.words, sizeof *b.keep);
+    b.finish = calloc(b.words, sizeof *b.finish);
+    if (b.words <= CLOSURE_WORDS)
+        b.closures = calloc((size_t)pool->n_states * b.words + 1, sizeof *b.closures);
     b.stack = malloc((2 * (size_t)pool->n_states + 2) * sizeof *b.stack);
-    if (!b.restart || !b.keep || !b.stack || !build_classes(&b)) b.result = PATTERN_MEMORY;
+    if (!b.restart || !b.keep || !b.finish || !b.stack || !build_classes(&b)) b.result = PATTERN_MEMORY;
     if (b.result == PATTERN_OK) {
         mark_kept(&b);
         build_states(&b);
     }
     free(b.restart);
     free(b.keep);
+    free(b.finish);
+    free(b.closures);
     free(b.stack);
     free(b.member);
     free(b.sets);

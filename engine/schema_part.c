@@ -65,10 +65,31 @@ const char *schema_keyword_name(enum schema_keyword keyword) {
     return names[keyword];
 }
 
+/* The keywords that begin with a letter stand together, but for the made up ones. */
+static const struct {
+    uint8_t from, to;
+} initials[128] = {
+    ['$'] = {KW_ID, KW_SCHEMA},
+    ['a'] = {KW_ADDITIONAL_ITEMS, KW_ANY_OF},
+    ['c'] = {KW_CONST, KW_CONTAINS},
+    ['d'] = {KW_DEFINITIONS, KW_DEPENDENT_SCHEMAS},
+    ['e'] = {KW_ELSE, KW_EXCLUSIVE_MINIMUM},
+    ['f'] = {KW_FORMAT, KW_FORMAT},
+    ['i'] = {KW_ID_OLD, KW_ITEMS},
+    ['m'] = {KW_MAX_CONTAINS, KW_MULTIPLE_OF},
+    ['n'] = {KW_NOT, KW_NOT},
+    ['o'] = {KW_ONE_OF, KW_ONE_OF},
+    ['p'] = {KW_PATTERN, KW_PROPERTY_NAMES},
+    ['r'] = {KW_REQUIRED, KW_REQUIRED},
+    ['t'] = {KW_THEN, KW_TYPE},
+    ['u'] = {KW_UNEVALUATED_ITEMS, KW_UNIQUE_ITEMS},
+    ['\1'] = {KW_NOT_PATTERN, KW_GUARD},
+};
+
 enum schema_keyword schema_keyword_find(const char *text, uint32_t len) {
-    for (int i = 0; i < KW_COUNT; i++)
-        if (len >= 2 && names[i][0] == text[0] && names[i][1] == text[1] &&
-            strlen(names[i]) == len && memcmp(names[i], text, len) == 0)
+    if (len < 2 || (unsigned char)text[0] >= 128) return KW_COUNT;
+    for (unsigned i = initials[(int)text[0]].from; i <= initials[(int)text[0]].to; i++)
+        if (strlen(names[i]) == len && memcmp(names[i], text, len) == 0)
             return (enum schema_keyword)i;
     return KW_COUNT;
 }
@@ -153,8 +174,9 @@ static uint8_t types_of(const struct json *type) {
     return bits;
 }
 
-/* Does this keyword mean anything in the schema's dialect, beside its siblings? */
-static bool effective(const struct schema *schema, const struct json *json,
+/* Does this keyword mean anything in the schema's dialect, beside its siblings? `referring`: one of
+ * them is $ref. */
+static bool effective(const struct schema *schema, const struct json *json, bool referring,
                       enum schema_keyword keyword) {
     if (keyword == KW_ADDITIONAL_ITEMS) { /* beside an array of items only, in any draft */
         const struct json *items = json_get(json, "items");
@@ -172,12 +194,16 @@ static bool effective(const struct schema *schema, const struct json *json,
     case KW_REF:
     case KW_DEFINITIONS:
     case KW_DEFS: return true;
-    default: return !json_get(json, "$ref");
+    default: return !referring;
     }
 }
 
 static uint32_t rank_of(const struct schema_part *part, uint32_t keyword) {
-    return (uint32_t)__builtin_popcountll(part->present & ((1ull << keyword) - 1));
+    uint64_t less = part->present & ((1ull << keyword) - 1);
+    less -= less >> 1 & 0x5555555555555555ull; /* how many bits; not every CPU that this is built for counts them */
+    less = (less & 0x3333333333333333ull) + (less >> 2 & 0x3333333333333333ull);
+    less = (less + (less >> 4)) & 0x0F0F0F0F0F0F0F0Full;
+    return (uint32_t)(less * 0x0101010101010101ull >> 56);
 }
 
 static bool read_members(struct schema *schema, struct schema_part *part) {
@@ -186,9 +212,10 @@ static bool read_members(struct schema *schema, struct schema_part *part) {
                         schema->n_members + json->len, sizeof *schema->members))
         return schema_fail(schema, RULES_MEMORY);
     part->first = schema->n_members;
+    bool referring = schema->old && json_get(json, "$ref");
     for (uint32_t i = 0; i < json->len; i++) {
         enum schema_keyword keyword = schema_keyword_find(json->keys[i].text, json->keys[i].len);
-        if (keyword == KW_COUNT || !effective(schema, json, keyword)) continue;
+        if (keyword == KW_COUNT || !effective(schema, json, referring, keyword)) continue;
         if (keyword >= KW_NOT_PATTERN && json->raw) continue; /* no keyword of a document */
         schema->members[schema->n_members++] =
             (struct schema_member){.keyword = (uint16_t)keyword, .value = json->items[i]};
@@ -198,7 +225,7 @@ static bool read_members(struct schema *schema, struct schema_part *part) {
     part->n = schema->n_members - part->first;
     for (uint32_t i = part->n; i-- > 0;) { /* of equal ones the first */
         struct schema_member *members = schema->members + part->first;
-        members[rank_of(part, members[i].keyword)].at = (uint16_t)i;
+        members[rank_of(part, members[i].keyword)].ranked = members[i].value;
     }
     return true;
 }
@@ -226,10 +253,7 @@ uint32_t schema_part_of(struct schema *schema, const struct json *json) {
     return slot->value;
 }
 
-const struct json *schema_get(const struct schema *schema, uint32_t part,
-                              enum schema_keyword keyword) {
-    const struct schema_part *at = &schema->parts[part];
-    if (!(at->present >> keyword & 1)) return NULL;
-    const struct schema_member *members = schema->members + at->first;
-    return members[members[rank_of(at, keyword)].at].value;
+const struct json *schema_value(const struct schema *schema, const struct schema_part *part,
+                                enum schema_keyword keyword) {
+    return schema->members[part->first + rank_of(part, keyword)].ranked;
 }

@@ -40,8 +40,9 @@ struct schema_part {
 
 struct schema_member {
     uint16_t keyword;
-    uint16_t at; /* of the n-th of a part: where the member with its n-th keyword is, from `first` */
     const struct json *value;
+    const struct json *ranked; /* of the n-th of a part: the value of its n-th keyword in the order of
+                                  the list above */
 };
 
 /* A branch set that must turn out empty: two alternatives of a oneOf at once. */
@@ -132,8 +133,15 @@ static inline uint32_t term_part(uint32_t term) {
 /* ---- schema_part.c ---- */
 /* The part of a subschema; RULES_NONE after an error. */
 uint32_t schema_part_of(struct schema *schema, const struct json *json);
-const struct json *schema_get(const struct schema *schema, uint32_t part,
-                              enum schema_keyword keyword);
+/* The value of a keyword that is present. */
+const struct json *schema_value(const struct schema *schema, const struct schema_part *part,
+                                enum schema_keyword keyword);
+/* The value of a keyword; NULL if there is none, as most often. */
+static inline const struct json *schema_get(const struct schema *schema, uint32_t part,
+                                            enum schema_keyword keyword) {
+    const struct schema_part *at = &schema->parts[part];
+    return at->present >> keyword & 1 ? schema_value(schema, at, keyword) : NULL;
+}
 const char *schema_keyword_name(enum schema_keyword keyword);
 /* The index of a keyword, KW_COUNT if JSON Schema does not define it. */
 enum schema_keyword schema_keyword_find(const char *text, uint32_t len);
