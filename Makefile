@@ -56,6 +56,8 @@ $(BUILD)/kernels/avx512/%.o: CFLAGS += -O3 -mavx2 -mfma -mf16c -mavx512f -mavx51
 
 # What runs once a request or less is small rather than fast; in the usual build only.
 SMALL := $(wildcard daemon/*.c proto/*.c $(patsubst %,engine/%*.c,schema check_schema validate regex gguf model chat))
+# Where the time goes that a schema takes.
+SMALL := $(filter-out $(patsubst %,engine/schema%.c,_part _map _object _bundle _guard),$(SMALL:engine/schema.c=))
 $(call objects,$(SMALL)): CFLAGS += $(if $(findstring -O2,$(OPT)),-Os)
 
 $(BUILD)/%.o: %.c Makefile

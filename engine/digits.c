@@ -341,6 +341,24 @@ static uint16_t state_of(struct builder *b, struct place_key key) {
     return (uint16_t)(b->n - 1);
 }
 
+/* Do the digits from 1 on lead to the same state? Then only one is followed. */
+static bool digits_alike(const struct builder *b, struct place_key key) {
+    const struct magnitude *low = &b->low[key.negative], *high = &b->high[key.negative];
+    return !b->divisor && key.place < EXP && !(low->set && key.low == EQUAL) &&
+           !(high->set && key.high == EQUAL);
+}
+
+static void follow_all(struct builder *b, uint32_t from, struct digits_state *state) {
+    bool alike = digits_alike(b, b->keys[from]);
+    for (int symbol = 0; symbol < DIGITS_SYMBOLS; symbol++) {
+        struct place_key key = b->keys[from];
+        if (alike && symbol > 1 && symbol < MINUS)
+            state->next[symbol] = state->next[1];
+        else
+            state->next[symbol] = follow(b, &key, symbol) ? state_of(b, key) : DIGITS_DEAD;
+    }
+}
+
 static void build_states(struct builder *b) {
     state_of(b, (struct place_key){START, 0, EQUAL, EQUAL, 0});
     for (uint32_t i = 0; i < b->n && !b->failed; i++) {
@@ -349,10 +367,7 @@ static void build_states(struct builder *b) {
             return;
         }
         struct digits_state *state = &b->states[i];
-        for (int symbol = 0; symbol < DIGITS_SYMBOLS; symbol++) {
-            struct place_key key = b->keys[i];
-            state->next[symbol] = follow(b, &key, symbol) ? state_of(b, key) : DIGITS_DEAD;
-        }
+        follow_all(b, i, state);
         state->distance = may_end(b, b->keys[i]) ? 0 : DIGITS_DEAD;
     }
 }
@@ -361,7 +376,8 @@ static bool relax(struct builder *b, struct digits_state *state) {
     bool changed = false;
     for (int symbol = 0; symbol < DIGITS_SYMBOLS; symbol++) {
         uint16_t next = state->next[symbol];
-        if (next == DIGITS_DEAD || b->states[next].distance == DIGITS_DEAD) continue;
+        if (next == DIGITS_DEAD || (symbol && next == state->next[symbol - 1])) continue;
+        if (b->states[next].distance == DIGITS_DEAD) continue;
         if (b->states[next].distance + 1 >= state->distance) continue;
         state->distance = (uint16_t)(b->states[next].distance + 1);
         changed = true;

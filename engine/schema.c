@@ -93,12 +93,12 @@ static bool add_words_cell(struct schema *schema, struct alternatives *out) {
 }
 
 static bool fill_node(struct schema *schema, struct schema_set set, struct alternatives *out) {
-    uint32_t first;
-    uint32_t *terms = malloc((set.n + 1) * sizeof *terms);
+    uint32_t first, few[BUNDLE_PARTS + 1]; /* where the terms lie may change */
+    uint32_t *terms = set.n <= BUNDLE_PARTS + 1 ? few : malloc(set.n * sizeof *terms);
     if (!terms) return schema_fail(schema, RULES_MEMORY);
     if (set.n) memcpy(terms, schema->terms + set.first, set.n * sizeof *terms);
     bool done = schema_expand(schema, terms, set.n, out) && add_words_cell(schema, out);
-    free(terms);
+    if (terms != few) free(terms);
     if (!done) return false;
     enum rules_status status = rules_add_refs(schema->rules, out->cells, out->n, &first);
     if (status != RULES_OK) return schema_fail(schema, status);

@@ -151,8 +151,9 @@ static bool reject_others(struct schema *schema, struct bundle *bundle,
 
 static bool expand(struct schema *schema, const struct bundle *bundle, struct alternatives *out);
 
-static bool expand_choice(struct schema *schema, struct bundle *bundle, struct alternatives *out) {
-    struct bundle_choice choice = bundle->choices[--bundle->n_choices];
+static bool expand_choice(struct schema *schema, const struct bundle *bundle,
+                          struct alternatives *out) {
+    const struct bundle_choice choice = bundle->choices[bundle->n_choices - 1];
     unsigned flags = bundle->terms[choice.at] & (TERM_EXTRA | TERM_LOOSE);
     bool one = choice.keyword == KW_ONE_OF && !(flags & TERM_LOOSE) &&
                !schema_left_to_guard(schema, bundle->terms[choice.at]);
@@ -160,6 +161,7 @@ static bool expand_choice(struct schema *schema, struct bundle *bundle, struct a
     for (uint32_t i = 0; i < choice.list->len; i++) {
         struct bundle branch = *bundle;
         uint32_t part = schema_part_of(schema, choice.list->items[i]);
+        branch.n_choices--;
         if (part == RULES_NONE) return false;
         if (!add_part(schema, &branch, term_of(part, flags), choice.at, 0)) return false;
         if (one && !branch.dead && !reject_others(schema, &branch, &choice, i)) return false;
@@ -194,10 +196,7 @@ static bool add_duties(struct schema *schema, const struct bundle *bundle) {
 
 static bool expand(struct schema *schema, const struct bundle *bundle, struct alternatives *out) {
     if (++schema->work > schema->work_limit) return schema_fail(schema, RULES_TOO_LARGE);
-    if (bundle->n_choices) {
-        struct bundle copy = *bundle;
-        return expand_choice(schema, &copy, out);
-    }
+    if (bundle->n_choices) return expand_choice(schema, bundle, out);
     return schema_cells(schema, bundle, out) && add_duties(schema, bundle);
 }
 

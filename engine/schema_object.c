@@ -11,23 +11,45 @@ struct name {
     uint32_t len;
     bool required;
     uint64_t groups; /* that declare or require it */
+    uint32_t first, last; /* of `declarations`; RULES_NONE */
+};
+
+/* What an entry of the bundle declares a name to be. */
+struct declaration {
+    const struct json *value;
+    uint32_t at, next;
 };
 
 struct names {
     struct name *list;
     uint32_t n, cap;
-    struct schema_map map;
+    const struct json *base; /* the first list of members: its names come first, in its order */
+    struct schema_map map;   /* of the other names */
+    struct declaration *declarations;
+    uint32_t n_declarations, cap_declarations;
+    uint8_t speaking[BUNDLE_PARTS], n_speaking; /* entries that say something of members */
 };
 
 static void names_free(struct names *names) {
     free(names->list);
     free(names->map.slots);
+    free(names->declarations);
+}
+
+static uint32_t add_name(struct schema *schema, struct names *names, const char *text,
+                         uint32_t len) {
+    if (!vector_reserve((void **)&names->list, &names->cap, names->n + 1, sizeof *names->list))
+        return schema_fail(schema, RULES_MEMORY), RULES_NONE;
+    names->list[names->n] =
+        (struct name){.text = text, .len = len, .first = RULES_NONE, .last = RULES_NONE};
+    return names->n++;
 }
 
 static uint32_t name_of(struct schema *schema, struct names *names, const char *text,
                         uint32_t len) {
+    uint32_t probe = 0, known = json_index(names->base, text, len);
+    if (known != JSON_ABSENT) return known;
     uint64_t hash = hash_bytes(2, text, len);
-    uint32_t probe = 0;
     struct schema_slot *slot;
     const struct name *at;
     do {
@@ -35,12 +57,22 @@ static uint32_t name_of(struct schema *schema, struct names *names, const char *
         if (!slot) return schema_fail(schema, RULES_MEMORY), RULES_NONE;
         at = slot->value == RULES_NONE ? NULL : &names->list[slot->value];
     } while (at && (at->len != len || memcmp(at->text, text, len) != 0));
-    if (at) return slot->value;
-    if (!vector_reserve((void **)&names->list, &names->cap, names->n + 1, sizeof *names->list))
-        return schema_fail(schema, RULES_MEMORY), RULES_NONE;
-    slot->value = names->n;
-    names->list[names->n] = (struct name){.text = text, .len = len};
-    return names->n++;
+    if (!at) slot->value = add_name(schema, names, text, len);
+    return slot->value;
+}
+
+static bool declare(struct schema *schema, struct names *names, uint32_t name, uint32_t at,
+                    const struct json *value) {
+    uint32_t n = names->n_declarations;
+    if (name == RULES_NONE) return false;
+    if (!vector_reserve((void **)&names->declarations, &names->cap_declarations, n + 1,
+                        sizeof *names->declarations))
+        return schema_fail(schema, RULES_MEMORY);
+    struct name *of = &names->list[name];
+    *(of->last == RULES_NONE ? &of->first : &names->declarations[of->last].next) = n;
+    of->last = names->n_declarations++;
+    names->declarations[n] = (struct declaration){.value = value, .at = at, .next = RULES_NONE};
+    return true;
 }
 
 /* The parts that a subschema leads to in place form a group with it: one object schema, which may
@@ -71,17 +103,40 @@ static bool collect_evaluated(struct schema *schema, const struct bundle *bundle
     return true;
 }
 
+/* The names that entry `at` declares. Of a made up list only the first of equal ones counts. */
+static bool collect_declared(struct schema *schema, const struct bundle *bundle, uint32_t at,
+                             struct names *names) {
+    const struct json *declared = schema_get(schema, term_part(bundle->terms[at]), KW_PROPERTIES);
+    bool base = declared && names->n == 0 && declared->raw;
+    if (!declared) return true;
+    for (uint32_t k = 0; k < declared->len; k++) {
+        const struct json_key *key = &declared->keys[k];
+        uint32_t name = base ? add_name(schema, names, key->text, key->len)
+                             : name_of(schema, names, key->text, key->len);
+        if (name == RULES_NONE) return false;
+        names->list[name].groups |= group_of(bundle, at);
+        uint32_t last = names->list[name].last;
+        if (last != RULES_NONE && names->declarations[last].at == at) continue;
+        if (!declare(schema, names, name, at, declared->items[k])) return false;
+    }
+    if (base) names->base = declared;
+    return true;
+}
+
+static void note_speaking(const struct schema *schema, const struct bundle *bundle,
+                          struct names *names) {
+    const uint64_t keywords = 1ull << KW_PROPERTIES | 1ull << KW_PATTERN_PROPERTIES |
+                              1ull << KW_ADDITIONAL_PROPERTIES | 1ull << KW_UNEVALUATED_PROPERTIES;
+    for (uint32_t i = 0; i < bundle->n; i++)
+        if (schema->parts[term_part(bundle->terms[i])].present & keywords)
+            names->speaking[names->n_speaking++] = (uint8_t)i;
+}
+
 /* Declared names in schema order, then those that are only required. */
 static bool collect_names(struct schema *schema, const struct bundle *bundle, struct names *names) {
-    for (uint32_t i = 0; i < bundle->n; i++) {
-        const struct json *declared =
-            schema_get(schema, term_part(bundle->terms[i]), KW_PROPERTIES);
-        for (uint32_t k = 0; declared && k < declared->len; k++) {
-            uint32_t name = name_of(schema, names, declared->keys[k].text, declared->keys[k].len);
-            if (name == RULES_NONE) return false;
-            names->list[name].groups |= group_of(bundle, i);
-        }
-    }
+    note_speaking(schema, bundle, names);
+    for (uint32_t i = 0; i < bundle->n; i++)
+        if (!collect_declared(schema, bundle, i, names)) return false;
     for (uint32_t i = 0; i < bundle->n; i++)
         if (!collect_evaluated(schema, bundle, i, names)) return false;
     for (uint32_t i = 0; i < bundle->n; i++) {
@@ -130,14 +185,14 @@ static const struct json *unevaluated(struct schema *schema, const struct bundle
 /* The node of a member: what each part says about this name; name NULL: about one that is not
  * declared and carries the label. */
 static uint32_t member_node(struct schema *schema, const struct bundle *bundle,
-                            const struct schema_keys *keys, const struct name *name,
-                            uint32_t label) {
-    uint32_t terms[BUNDLE_PARTS], n = 0;
-    for (uint32_t i = 0; i < bundle->n; i++) {
-        uint32_t part = term_part(bundle->terms[i]), before = n;
-        const struct json *value =
-            name ? json_get_n(schema_get(schema, part, KW_PROPERTIES), name->text, name->len)
-                 : NULL;
+                            const struct schema_keys *keys, const struct names *names,
+                            const struct name *name, uint32_t label) {
+    uint32_t terms[BUNDLE_PARTS], n = 0, next = name ? name->first : RULES_NONE;
+    for (uint32_t k = 0; k < names->n_speaking; k++) {
+        uint32_t i = names->speaking[k], part = term_part(bundle->terms[i]), before = n;
+        const struct declaration *own = next == RULES_NONE ? NULL : &names->declarations[next];
+        const struct json *value = own && own->at == i ? own->value : NULL;
+        if (value) next = own->next;
         if (keys->used && !add_matching(schema, keys, label, bundle->terms[i], terms, &n))
             return RULES_NONE;
         if (!value && n == before) value = schema_get(schema, part, KW_ADDITIONAL_PROPERTIES);
@@ -152,14 +207,15 @@ static uint32_t member_node(struct schema *schema, const struct bundle *bundle,
 
 /* Keys that propertyNames rejects have no value at all. */
 static uint32_t property_node(struct schema *schema, const struct bundle *bundle,
-                              const struct schema_keys *keys, const struct name *name) {
+                              const struct schema_keys *keys, const struct names *names,
+                              const struct name *name) {
     uint32_t label = 0;
     if (keys->used) {
         label = language_label(&keys->language, name->text, name->len);
         if (label == LANGUAGE_INFINITE || (label & keys->names) != keys->names_wanted)
             return schema_nothing(schema);
     }
-    return member_node(schema, bundle, keys, name, label);
+    return member_node(schema, bundle, keys, names, name, label);
 }
 
 /* ---- which further members there may be ---- */
@@ -221,7 +277,8 @@ enum { MAX_KINDS = 64 };
 
 /* Every label that keys can carry, with the node of its members. */
 static bool add_kinds(struct schema *schema, const struct bundle *bundle,
-                      const struct schema_keys *keys, uint64_t closed, struct cell_object *object) {
+                      const struct schema_keys *keys, const struct names *names, uint64_t closed,
+                      struct cell_object *object) {
     uint32_t kinds[MAX_KINDS * KIND_FIELDS], n = 0;
     for (uint32_t state = 0; state < keys->language.n_states; state++) {
         uint32_t label = keys->language.labels[state], i = 0;
@@ -230,7 +287,7 @@ static bool add_kinds(struct schema *schema, const struct bundle *bundle,
         if (!declared_by_pattern(schema, bundle, keys, label, closed)) continue;
         if (n == MAX_KINDS) return schema_fail(schema, RULES_TOO_LARGE);
         kinds[n * KIND_FIELDS + KIND_LABEL] = label;
-        kinds[n * KIND_FIELDS + KIND_NODE] = member_node(schema, bundle, keys, NULL, label);
+        kinds[n * KIND_FIELDS + KIND_NODE] = member_node(schema, bundle, keys, names, NULL, label);
         if (kinds[n * KIND_FIELDS + KIND_NODE] == RULES_NONE) return false;
         kinds[n++ * KIND_FIELDS + KIND_COUNT] =
             object->min > 0 ? language_count(&keys->language, same_label, &label) : 0;
@@ -242,17 +299,18 @@ static bool add_kinds(struct schema *schema, const struct bundle *bundle,
 }
 
 static bool add_further(struct schema *schema, const struct bundle *bundle,
-                        struct schema_keys *keys, uint64_t closed, struct cell_object *object) {
+                        struct schema_keys *keys, const struct names *names, uint64_t closed,
+                        struct cell_object *object) {
     object->language = RULES_NONE;
     object->additional = RULES_NONE;
     if (keys->used) {
-        if (!add_kinds(schema, bundle, keys, closed, object)) return false;
+        if (!add_kinds(schema, bundle, keys, names, closed, object)) return false;
         enum rules_status status =
             rules_add_language(schema->rules, &keys->language, "", 0, &object->language);
         return status == RULES_OK || schema_fail(schema, status);
     }
     if (closed) return true;
-    object->additional = member_node(schema, bundle, keys, NULL, 0);
+    object->additional = member_node(schema, bundle, keys, names, NULL, 0);
     return object->additional != RULES_NONE;
 }
 
@@ -277,35 +335,42 @@ static bool refuse_unsupported(struct schema *schema, const struct bundle *bundl
 
 /* ---- the cell ---- */
 
-static bool add_key(struct schema *schema, const struct name *name, struct prop *prop) {
-    schema->text.len = 0;
-    json_write_string(&schema->text, (struct text){name->text, name->len});
-    if (schema->text.failed || schema->text.len > UINT32_MAX / 4)
-        return schema_fail(schema, RULES_MEMORY);
-    prop->key_len = (uint32_t)schema->text.len;
-    return true;
+/* The members' keys as JSON text without the opening quote; *same: cut off the closing quote, and they
+ * are the names, in the same order. */
+static bool add_keys(struct schema *schema, const struct names *names, const uint32_t *kept,
+                     struct cell_object *object, struct prop *props, bool *same) {
+    struct words *words = &schema->rules->words;
+    *same = true;
+    object->keys = words->n;
+    for (uint32_t i = 0; i < object->n_props; i++) {
+        const struct name *name = &names->list[kept[i]];
+        schema->text.len = 0;
+        json_write_string(&schema->text, (struct text){name->text, name->len});
+        if (schema->text.failed || schema->text.len > UINT32_MAX / 4)
+            return schema_fail(schema, RULES_MEMORY);
+        props[i].key_len = (uint32_t)schema->text.len;
+        *same &= name->len + 2 == schema->text.len;
+        for (uint32_t k = 0; k < name->len && *same; k++)
+            *same = (unsigned char)name->text[k] > '"';
+        if (!words_add(words, schema->text.bytes + 1, (uint32_t)schema->text.len - 1, i))
+            return schema_fail(schema, RULES_TOO_LARGE);
+    }
+    return words_sort(words, object->keys) == object->n_props || schema_fail(schema, RULES_MEMORY);
 }
 
 /* The two lists of the members' keys: as JSON text without the opening quote, and decoded. */
 static bool add_key_lists(struct schema *schema, const struct names *names, const uint32_t *kept,
-                          struct cell_object *object) {
+                          struct prop *props, struct cell_object *object) {
     struct words *words = &schema->rules->words;
-    object->keys = words->n;
-    for (uint32_t i = 0; i < object->n_props; i++) {
-        struct prop ignored;
-        if (!add_key(schema, &names->list[kept[i]], &ignored)) return false;
-        if (!words_add(words, schema->text.bytes + 1, (uint32_t)schema->text.len - 1, i))
-            return schema_fail(schema, RULES_TOO_LARGE);
-    }
-    if (words_sort(words, object->keys) != object->n_props)
-        return schema_fail(schema, RULES_MEMORY);
+    bool same;
+    if (!add_keys(schema, names, kept, object, props, &same)) return false;
     object->names = words->n;
+    if (same)
+        return words_cut(words, object->keys, object->n_props) || schema_fail(schema, RULES_MEMORY);
     for (uint32_t i = 0; i < object->n_props; i++)
         if (!words_add(words, names->list[kept[i]].text, names->list[kept[i]].len, i))
             return schema_fail(schema, RULES_TOO_LARGE);
-    if (words_sort(words, object->names) != object->n_props)
-        return schema_fail(schema, RULES_MEMORY);
-    return true;
+    return words_sort(words, object->names) == object->n_props || schema_fail(schema, RULES_MEMORY);
 }
 
 /* One list of members all of which are required: its order is part of what is asked for (reasons
@@ -333,18 +398,19 @@ static bool fill_object(struct schema *schema, const struct bundle *bundle, stru
         bool allowed = declared_by_all(schema, bundle, keys, name, closed);
         if (!allowed && !name->required) continue;
         struct prop prop = {.required = name->required};
-        prop.node = allowed ? property_node(schema, bundle, keys, name) : schema_nothing(schema);
-        if (prop.node == RULES_NONE || !add_key(schema, name, &prop)) return false;
+        prop.node =
+            allowed ? property_node(schema, bundle, keys, names, name) : schema_nothing(schema);
+        if (prop.node == RULES_NONE) return false;
         kept[n] = i;
         props[n++] = prop;
     }
     props[n] = (struct prop){.node = RULES_NONE};
     object->n_props = n;
     if (!refuse_unsupported(schema, bundle, object)) return false;
-    if (!add_further(schema, bundle, keys, closed, object)) return false;
+    if (!add_further(schema, bundle, keys, names, closed, object)) return false;
+    if (!add_key_lists(schema, names, kept, props, object)) return false;
     enum rules_status status = rules_add_props(schema->rules, props, n + 1, &object->props);
-    if (status != RULES_OK) return schema_fail(schema, status);
-    return add_key_lists(schema, names, kept, object);
+    return status == RULES_OK || schema_fail(schema, status);
 }
 
 bool schema_object(struct schema *schema, const struct bundle *bundle, struct cell *cell) {

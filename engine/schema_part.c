@@ -231,13 +231,13 @@ static bool read_members(struct schema *schema, struct schema_part *part) {
 }
 
 uint32_t schema_part_of(struct schema *schema, const struct json *json) {
-    uint64_t hash = hash_mix(1, (uint64_t)(uintptr_t)json);
+    uint64_t hash = hash_mix(1, (uint64_t)(uintptr_t)json); /* different for every address */
     uint32_t probe = 0;
     struct schema_slot *slot;
     do {
         slot = schema_map_slot(&schema->part_map, hash, &probe);
         if (!slot) return schema_fail(schema, RULES_MEMORY), RULES_NONE;
-    } while (slot->value != RULES_NONE && schema->parts[slot->value].json != json);
+    } while (slot->value != RULES_NONE && slot->hash != hash);
     if (slot->value != RULES_NONE) return slot->value;
     struct schema_part part = {
         .json = json, .types = TYPE_ALL, .target = RULES_NONE, .resource = RULES_NONE};

@@ -52,6 +52,16 @@ uint32_t words_sort(struct words *words, uint32_t first) {
     return kept;
 }
 
+bool words_cut(struct words *words, uint32_t first, uint32_t n) {
+    if (!vector_reserve((void **)&words->list, &words->cap, words->n + n, sizeof *words->list))
+        return false;
+    for (uint32_t i = first; i < first + n; i++) {
+        words->list[words->n] = words->list[i];
+        words->list[words->n++].len--;
+    }
+    return true;
+}
+
 void words_free(struct words *words) {
     free(words->bytes);
     free(words->list);

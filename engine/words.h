@@ -31,6 +31,9 @@ struct words {
 bool words_add(struct words *words, const char *text, uint32_t len, uint32_t value);
 /* Sorts the list [first, words->n) bytewise and drops later duplicates. Returns its length. */
 uint32_t words_sort(struct words *words, uint32_t first);
+/* Appends the n words from `first` on once more, each without its last byte: a list of its own, sorted
+ * if they are so, too. */
+bool words_cut(struct words *words, uint32_t first, uint32_t n);
 void words_free(struct words *words);
 
 static inline const char *word_text(const struct words *words, uint32_t i) {
