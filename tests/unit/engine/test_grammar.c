@@ -191,6 +191,13 @@ static const struct texts_case texts[] = {
      {"{\"a\":1,\"d\":1}", "{\"b\":1,\"c\":1,\"d\":1}"}, {"{}", "{\"d\":1}", "{\"a\":1,\"b\":1,\"c\":1,\"d\":1}"}},
     {"{\"type\":\"object\",\"minProperties\":2,\"maxProperties\":2}", OPEN, {"{\"a\":1,\"b\":1}"}, {"{}", "{\"a\":1}", "{\"a\":1,\"b\":1,\"c\":1}"}},
     {"{\"type\":\"object\",\"minProperties\":1,\"properties\":{\"a\":{}},\"required\":[\"a\"]}", CLOSED, {"{\"a\":1}"}, {"{}"}},
+    /* keys sort otherwise with their closing quote than without it */
+    {"{\"properties\":{\"ab\":{\"const\":1},\"a\":{\"const\":2},\"a b\":{\"const\":3},\"a!\":{\"const\":4},\"\":{\"const\":5},\"a\\\"\":{\"const\":6}},\"type\":\"object\"}", OPEN,
+     {"{\"\":5,\"ab\":1,\"a\\\"\":6,\"a\":2,\"a!\":4,\"a b\":3}", "{\"\\u0061\":2,\"a\\u0020b\":3,\"a\\u0021\":4}"},
+     {"{\"a\":3}", "{\"a b\":2}", "{\"a!\":2}", "{\"\":2}", "{\"a\\u0021\":2}", "{\"a\\\"\":2}"}},
+    /* members that alternatives made up name come before those that are declared */
+    {"{\"type\":\"object\",\"allOf\":[{\"not\":{\"properties\":{\"b\":{\"const\":1}},\"required\":[\"b\"]}},{\"properties\":{\"a\":{\"const\":1},\"b\":{\"enum\":[1,2]}}}]}", OPEN,
+     {"{\"a\":1,\"b\":2}", "{\"b\":2,\"c\":0}", "{\"a\":1}", "{}"}, {"{\"b\":1}", "{\"a\":2}", "{\"a\":1,\"b\":1}"}},
 };
 
 START_TEST(texts_match) {
