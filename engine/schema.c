@@ -160,6 +160,8 @@ static bool parse(struct schema *schema, const char *text, size_t len) {
     schema->root = json_root(schema->doc);
     schema->source_text = text;
     schema->old = names_draft(schema->root, 4);
+    schema->contents = !json_get(schema->root, "$schema") ||
+                       (schema->old && !names_draft(schema->root, 3));
     schema->fractions = !schema->options.canonical && !names_draft(schema->root, 2);
     return schema_check(schema, schema->root);
 }

@@ -241,7 +241,9 @@ bool schema_string_bundle(struct schema *schema, uint32_t part, struct bundle *b
         done = *many || settle(schema, bundle, many);
     }
     for (uint32_t i = 0; i < bundle->n && !bundle->dead; i++)
-        *many |= schema_get(schema, term_part(bundle->terms[i]), KW_GUARD) != NULL;
+        *many |= schema_get(schema, term_part(bundle->terms[i]), KW_GUARD) ||
+                 schema_get(schema, term_part(bundle->terms[i]), KW_CONTENT_ENCODING) ||
+                 schema_get(schema, term_part(bundle->terms[i]), KW_CONTENT_MEDIA_TYPE);
     schema->exact = false;
     return done;
 }

@@ -48,6 +48,7 @@ static bool judged(struct schema *schema, const struct bundle *bundle, uint32_t 
     return (types & TYPE_ARRAY && (schema_unsure(schema, bundle, i, KW_UNEVALUATED_ITEMS) ||
                                    schema_more_contains(schema, bundle, i))) ||
            (types & TYPE_NUMBER && schema_more_steps(schema, bundle, i)) ||
+           (types & TYPE_STRING && schema_holds_document(schema, term_part(bundle->terms[i]))) ||
            (types & TYPE_OBJECT && schema_unsure(schema, bundle, i, KW_UNEVALUATED_PROPERTIES));
 }
 

@@ -199,7 +199,9 @@ static enum schema_verdict object_allowed(struct schema *schema, uint32_t part,
 static enum schema_verdict refuse_others(struct schema *schema, uint32_t part, uint8_t type) {
     static const struct {
         uint8_t keyword, types;
-    } others[] = {{KW_UNEVALUATED_ITEMS, TYPE_ARRAY},
+    } others[] = {{KW_CONTENT_ENCODING, TYPE_STRING},
+                  {KW_CONTENT_MEDIA_TYPE, TYPE_STRING},
+                  {KW_UNEVALUATED_ITEMS, TYPE_ARRAY},
                   {KW_UNEVALUATED_PROPERTIES, TYPE_OBJECT},
                   {KW_DYNAMIC_REF, TYPE_ALL},
                   {KW_RECURSIVE_REF, TYPE_ALL}};

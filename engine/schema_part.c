@@ -21,6 +21,8 @@ static const char *const names[KW_COUNT] = {
     [KW_ANY_OF] = "anyOf",
     [KW_CONST] = "const",
     [KW_CONTAINS] = "contains",
+    [KW_CONTENT_ENCODING] = "contentEncoding",
+    [KW_CONTENT_MEDIA_TYPE] = "contentMediaType",
     [KW_DEFINITIONS] = "definitions",
     [KW_DEPENDENCIES] = "dependencies",
     [KW_DEPENDENT_REQUIRED] = "dependentRequired",
@@ -182,6 +184,8 @@ static bool effective(const struct schema *schema, const struct json *json, bool
         const struct json *items = json_get(json, "items");
         if (!items || items->type != JSON_ARRAY) return false;
     }
+    if (keyword == KW_CONTENT_ENCODING || keyword == KW_CONTENT_MEDIA_TYPE)
+        return schema->contents && !(schema->old && json_get(json, "$ref"));
     if (!schema->old) return keyword != KW_ID_OLD;
     switch (keyword) {
     case KW_PREFIX_ITEMS:

@@ -8,6 +8,7 @@ enum schema_keyword {
     /* in alphabetical order, as the table in schema_part.c */
     KW_ID, KW_REF, KW_ANCHOR, KW_DEFS, KW_DYNAMIC_REF, KW_RECURSIVE_REF, KW_SCHEMA,
     KW_ADDITIONAL_ITEMS, KW_ADDITIONAL_PROPERTIES, KW_ALL_OF, KW_ANY_OF, KW_CONST, KW_CONTAINS,
+    KW_CONTENT_ENCODING, KW_CONTENT_MEDIA_TYPE,
     KW_DEFINITIONS, KW_DEPENDENCIES, KW_DEPENDENT_REQUIRED, KW_DEPENDENT_SCHEMAS, KW_ELSE, KW_ENUM,
     KW_EXCLUSIVE_MAXIMUM, KW_EXCLUSIVE_MINIMUM, KW_FORMAT, KW_ID_OLD, KW_IF, KW_ITEMS,
     KW_MAX_CONTAINS, KW_MAX_ITEMS, KW_MAX_LENGTH, KW_MAX_PROPERTIES, KW_MAXIMUM, KW_MIN_CONTAINS,
@@ -92,6 +93,7 @@ struct schema {
     struct schema_anchor *anchors;
     uint32_t n_anchors, cap_anchors;
     bool old;                  /* draft 7 or before: $ref hides its siblings */
+    bool contents;             /* draft 7 or none: what strings hold is a constraint */
     uint32_t root_node;
     struct schema_part *parts;
     struct schema_member *members;
@@ -296,6 +298,13 @@ uint32_t schema_max_of(const struct schema *schema, const struct bundle *bundle,
                        enum schema_keyword keyword);
 uint32_t schema_min_of(const struct schema *schema, const struct bundle *bundle,
                        enum schema_keyword keyword);
+
+/* ---- schema_content.c ---- */
+/* The pattern for what a part's strings hold, or NULL; of what units all their lengths are. */
+const char *schema_content(const struct schema *schema, uint32_t part);
+uint32_t schema_content_unit(const struct schema *schema, uint32_t part);
+/* Is it a JSON document, for a guard to judge? */
+bool schema_holds_document(const struct schema *schema, uint32_t part);
 
 /* ---- schema_string.c ---- */
 /* The pattern for a format, or NULL if it is unknown (no constraint); lowers *max to the format's. */

@@ -148,6 +148,11 @@ bool schema_collect_sources(struct schema *schema, const struct bundle *bundle,
         if (format &&
             !schema_add_source(schema, sources, part, KW_FORMAT, format, (uint32_t)strlen(format)))
             return false;
+        const char *content =
+            bundle->terms[i] & TERM_LOOSE ? NULL : schema_content(schema, part);
+        if (content && !schema_add_source(schema, sources, part, KW_CONTENT_ENCODING, content,
+                                          (uint32_t)strlen(content)))
+            return false;
     }
     return true;
 }
@@ -229,6 +234,18 @@ static bool find_or_build(struct schema *schema, const struct schema_sources *so
     return status == RULES_OK || schema_fail(schema, status);
 }
 
+/* Are all strings of whole units, whatever else? Then only such lengths matter, and counting them
+ * beside the automaton is exact: every state leads to all of them from the next on, or to one. */
+static bool count_units(const struct schema *schema, const struct schema_sources *sources,
+                        struct cell_string *string) {
+    if (sources->n != 1 || sources->keyword[0] != KW_CONTENT_ENCODING) return false;
+    uint32_t unit = schema_content_unit(schema, sources->part[0]), over = string->min % unit;
+    if (unit == 1 || string->min > RULES_LONGEST - unit) return false;
+    if (over) string->min += unit - over;
+    if (string->max != RULES_INFINITE) string->max -= string->max % unit;
+    return true;
+}
+
 /* A length is counted beside the automaton if that is exact, else within it. */
 bool schema_string(struct schema *schema, const struct bundle *bundle, struct cell *cell) {
     struct schema_sources sources = {.n = 0};
@@ -241,6 +258,7 @@ bool schema_string(struct schema *schema, const struct bundle *bundle, struct ce
     if (!find_or_build(schema, &sources, string, false)) return false;
     const struct language *language = &schema->rules->languages[string->language].language;
     bool unlimited = string->min == 0 && string->max == RULES_INFINITE;
+    if (count_units(schema, &sources, string)) return true;
     if (unlimited || string->min > string->max || language_gapless(language)) return true;
     if (!find_or_build(schema, &sources, string, true)) return false;
     string->min = 0;

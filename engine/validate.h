@@ -8,7 +8,9 @@
  * keywords are listed in validate_keywords.c. A keyword it does not know how to
  * judge is an error at validator_new, never ignored (annotations and unknown
  * formats are no constraint) - unless it stands in a definition that nothing
- * refers to.
+ * refers to. contentEncoding (base16, base32, base64) and contentMediaType
+ * (application/json) are constraints in draft-07, and where no $schema says
+ * otherwise; in later drafts they are annotations.
  *
  * A validator is immutable after validator_new and may be used from any thread.
  */

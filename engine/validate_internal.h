@@ -74,6 +74,7 @@ const struct keyword *validate_keyword(const char *name, size_t len, enum draft 
 
 /* ---- Compiled schemas ---- */
 
+struct validate_code; /* validate_content.c */
 typedef bool format_check(const char *text, size_t len);
 
 struct constraint {
@@ -86,6 +87,7 @@ struct constraint {
         unsigned types; /* ON() bits, and TYPE_INTEGER */
         struct regex *regex;
         format_check *format;
+        const struct validate_code *code; /* NULL: as it is */
         bool exclusive;
         struct { /* properties first, then one schema a pattern, then additional if there is one */
             const struct json *properties; /* or NULL */
@@ -285,6 +287,12 @@ KEYWORD_COMPILE(pattern);
 KEYWORD_CHECK(pattern);
 KEYWORD_COMPILE(format);
 KEYWORD_CHECK(format);
+
+/* Contents (validate_content.c) */
+KEYWORD_COMPILE(content_encoding);
+KEYWORD_CHECK(content_encoding);
+KEYWORD_COMPILE(content_media_type);
+KEYWORD_CHECK(content_media_type);
 KEYWORD_COMPILE(minimum);
 KEYWORD_CHECK(minimum);
 KEYWORD_COMPILE(maximum);

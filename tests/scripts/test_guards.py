@@ -36,6 +36,8 @@ SCHEMAS = {  # each with whether a short value certainly passes
                      "anyOf": [{"properties": {"x": INTEGERS}, "required": ["x"]},
                                {"properties": {"y": {"type": "null"}}, "required": ["y"]}],
                      "unevaluatedProperties": False}, True),
+    "a document": ({"type": "string", "contentMediaType": "application/json", "maxLength": 60}, False),
+    "an encoded one": ({"type": "string", "contentMediaType": "application/json", "contentEncoding": "base64"}, False),
     "two contain": ({**ARRAY, "allOf": [{"contains": {"const": 1}}, {"contains": {"const": 2}}],
                      "items": {"enum": [1, 2, 3]}, "maxItems": 4}, False),
     "never": ({**INTEGERS, "not": {"multipleOf": 1}}, False),

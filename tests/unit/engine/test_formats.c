@@ -1,4 +1,4 @@
-/* Formats in the grammar: whatever it writes in one satisfies the validator, which has parsers of its own. */
+/* Formats and encodings in the grammar: whatever it writes in one satisfies the validator, which has parsers of its own. */
 #include <check.h>
 
 #include "base/buf.h"
@@ -6,7 +6,7 @@
 #include "tests/unit/engine/grammar_support.h"
 
 struct format_case {
-    const char *name;
+    const char *name; /* or members of a schema */
     const char *accepted[6]; /* as JSON */
     const char *rejected[8];
 };
@@ -33,12 +33,21 @@ static const struct format_case formats[] = {
     {"relative-json-pointer", {"\"0\"", "\"1/a~1\"", "\"2#\""}, {"\"\"", "\"/a\"", "\"01\"", "\"-1/a\"", "\"0##\"", "\"+1/a\""}},
     {"regex", {"\"^\\\\d{2,}-[a-z0-9_-]+$\"", "\"([abc])+\\\\s+$\"", "\"(a|(b|c)*?)|^(?!x)y\"", "\"\""},
      {"\"(\"", "\"*\"", "\"[z-a]\"", "\"a**\"", "\"\\\\\"", "\"a{2,1}\"", "\"\\\\Z\"", "\")\""}},
+    {"\"contentEncoding\":\"base64\"", {"\"\"", "\"QQ==\"", "\"eyJmb28iOiAiYmFyIn0K\"", "\"/+8=\""},
+     {"\"eyJmb28iOi%iYmFyIn0K\"", "\"QQ=\"", "\"Q===\"", "\"QQ==QQ==\"", "\"QQ\"", "\"QQ==\\n\"", "\"====\""}},
+    {"\"contentEncoding\":\"BASE32\"", {"\"\"", "\"ME======\"", "\"MFRA====\"", "\"MFRGG===\"", "\"MFRGGZA=\"", "\"MFRGGZDF\""},
+     {"\"A=======\"", "\"ABC=====\"", "\"ABCDEF==\"", "\"mfrggzdf\"", "\"MFRGGZD1\"", "\"ME=====\""}},
+    {"\"contentEncoding\":\"base16\"", {"\"\"", "\"00\"", "\"fFAa\""}, {"\"0\"", "\"0g\"", "\"000\"", "\"0=\""}},
+    {"\"contentEncoding\":\"base64\",\"minLength\":5,\"maxLength\":11", {"\"QUJDREU=\"", "\"QUJDREVG\""},
+     {"\"\"", "\"QQ==\"", "\"QUJDREVGQUJD\"", "\"QUJDREVGQUI\""}},
+    {"\"contentEncoding\":\"base64\",\"maxLength\":1000000", {"\"\"", "\"QQ==\""}, {"\"QQ\""}},
 };
 enum { FORMATS = sizeof formats / sizeof *formats, WALKS = 250 };
 
 static struct grammar *compile(const char *name, struct buf *schema) {
     struct error error = {0};
-    buf_printf(schema, "{\"type\":\"string\",\"format\":\"%s\"}", name);
+    bool member = *name != '"';
+    buf_printf(schema, "{\"type\":\"string\",%s%s%s}", member ? "\"format\":\"" : "", name, member ? "\"" : "");
     struct grammar *grammar = grammar_from_schema(schema->bytes, schema->len, false, false, NULL, &error);
     ck_assert_msg(grammar, "%s: %s", name, error.message);
     return grammar;

@@ -44,6 +44,28 @@ static const struct {
     {"{\"anyOf\":[{\"type\":\"string\",\"not\":{\"enum\":[\"a\",[1]]}},{\"type\":\"integer\",\"not\":{\"multipleOf\":2}}]}",
      {"\"b\"", "1"}, {"\"a\"", "2", "[1]"}},
     {"{\"enum\":[[1],[2,3],{\"a\":1}],\"not\":{\"items\":{\"maximum\":1}}}", {"[2,3]"}, {"[1]", "{\"a\":1}"}},
+    /* documents in strings */
+    {"{\"contentMediaType\":\"application/json\"}",
+     {"\"{\\\"a\\\": [1, {}]}\"", "\"0\"", "\" null\\n\"", "\"\\\"x\\\"\"", "100", "[]"},
+     {"\"{:}\"", "\"\"", "\"01\"", "\"{} {}\"", "\"nul\"", "\"[1,]\""}},
+    {"{\"contentMediaType\":\"Application/JSON; charset=utf-8\",\"contentEncoding\":\"base64\"}",
+     {"\"e30=\"", "\"MA==\"", "\"W10=\"", "\"eyJmb28iOiAiYmFyIn0K\"", "100"},
+     {"\"ezp9Cg==\"", "\"{}\"", "\"\"", "\"IA==\"", "\"e30\""}},
+    {"{\"contentMediaType\":\"application/json\",\"contentEncoding\":\"base16\"}", {"\"7b7D\"", "\"31\""}, {"\"7B\"", "\"3\"", "\"{}\""}},
+    {"{\"contentMediaType\":\"application/json\",\"contentEncoding\":\"base32\"}", {"\"PN6Q====\""}, {"\"PM======\"", "\"{}\""}},
+    {"{\"contentMediaType\":\"application/json\",\"contentEncoding\":\"quoted-printable\"}", {"\"{\"", "\"{}\""}, {0}},
+    {"{\"contentMediaType\":\"application/json\",\"contentEncoding\":\"8bit\"}", {"\"{}\""}, {"\"{\""}},
+    {"{\"contentMediaType\":\"text/html\",\"contentEncoding\":\"x\"}", {"\"{\""}, {0}},
+    {"{\"enum\":[\"{}\",\"{\",1],\"contentMediaType\":\"application/json\"}", {"\"{}\"", "1"}, {"\"{\""}},
+    {"{\"enum\":[\"QQ==\",\"-\"],\"contentEncoding\":\"base64\"}", {"\"QQ==\""}, {"\"-\""}},
+    {"{\"type\":\"string\",\"not\":{\"contentEncoding\":\"base64\"}}", {"\"-\"", "\"QQ\""}, {"\"QQ==\"", "\"\""}},
+    {"{\"type\":\"string\",\"oneOf\":[{\"contentEncoding\":\"base64\"},{\"contentMediaType\":\"application/json\"}]}",
+     {"\"QQ==\"", "\"{}\""}, {"\"1234\"", "\"-\""}},
+    {"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"contentMediaType\":\"application/json\"}", {"\"{}\""}, {"\"{\""}},
+    {"{\"$schema\":\"http://json-schema.org/draft-06/schema#\",\"contentMediaType\":\"application/json\"}", {"\"{\""}, {0}},
+    {"{\"$schema\":\"https://json-schema.org/draft/2019-09/schema\",\"contentEncoding\":\"base64\"}", {"\"-\""}, {0}},
+    {"{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\",\"items\":{\"$id\":\"http://a/b\",\"$schema\":"
+     "\"http://json-schema.org/draft-07/schema#\",\"contentEncoding\":\"base64\"}}", {"[\"-\"]"}, {0}},
     /* unevaluated */
     {"{\"properties\":{\"a\":{}},\"unevaluatedProperties\":false,\"anyOf\":[{\"properties\":{\"b\":{\"const\":1}},\"required\":[\"b\"]},"
      "{\"properties\":{\"c\":{}}}]}",
@@ -107,6 +129,9 @@ static const struct {
     {"{\"type\":\"array\",\"items\":{\"enum\":[1,2]},\"contains\":{\"const\":2},\"maxContains\":1,\"minItems\":3}", "[2,", "1,1]"},
     {"{\"type\":\"integer\",\"minimum\":3,\"not\":{\"multipleOf\":3}}", "", "4"},
     {"{\"type\":\"integer\",\"minimum\":3,\"not\":{\"multipleOf\":1}}", "", NULL},
+    {"{\"type\":\"string\",\"contentMediaType\":\"application/json\"}", "", "\"0\""},
+    {"{\"type\":\"string\",\"contentMediaType\":\"application/json\"}", "\"[1", "]\""},
+    {"{\"type\":\"string\",\"contentMediaType\":\"application/json\",\"contentEncoding\":\"base64\"}", "", "\"MA==\""},
     {"{\"type\":\"array\",\"items\":{\"enum\":[{},[]]},\"uniqueItems\":true,\"minItems\":2}", "[{},", "[]]"},
 };
 
