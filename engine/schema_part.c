@@ -73,7 +73,7 @@ static const struct {
 } initials[128] = {
     ['$'] = {KW_ID, KW_SCHEMA},
     ['a'] = {KW_ADDITIONAL_ITEMS, KW_ANY_OF},
-    ['c'] = {KW_CONST, KW_CONTAINS},
+    ['c'] = {KW_CONST, KW_CONTENT_MEDIA_TYPE},
     ['d'] = {KW_DEFINITIONS, KW_DEPENDENT_SCHEMAS},
     ['e'] = {KW_ELSE, KW_EXCLUSIVE_MINIMUM},
     ['f'] = {KW_FORMAT, KW_FORMAT},

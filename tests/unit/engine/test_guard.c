@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "engine/json_write.h"
+#include "engine/schema_part.h"
 #include "engine/validate.h"
 #include "tests/unit/engine/grammar_support.h"
 #include "base/buf.h"
@@ -252,6 +253,14 @@ START_TEST(inner_keywords_are_not_read) {
 }
 END_TEST
 
+START_TEST(every_keyword_is_found) {
+    for (int keyword = 0; keyword < KW_COUNT; keyword++) {
+        const char *name = schema_keyword_name((enum schema_keyword)keyword);
+        ck_assert_msg((int)schema_keyword_find(name, (uint32_t)strlen(name)) == keyword, "%s", name);
+    }
+}
+END_TEST
+
 /* ---- the official suite ---- */
 
 struct suite_run {
@@ -304,6 +313,7 @@ static Suite *suite(void) {
     tcase_add_test(t, copies_go_their_own_way);
     tcase_add_test(t, work_is_bounded);
     tcase_add_test(t, inner_keywords_are_not_read);
+    tcase_add_test(t, every_keyword_is_found);
     tcase_add_test(t, official_groups);
     suite_add_tcase(s, t);
     return s;
