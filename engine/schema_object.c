@@ -374,12 +374,15 @@ static bool add_key_lists(struct schema *schema, const struct names *names, cons
 }
 
 /* One list of members all of which are required: its order is part of what is asked for (reasons
- * before the answer), and nothing is lost by it. */
+ * before the answer), and nothing is lost by it. One that was made up here asks for no order. */
 static bool is_record(const struct schema *schema, const struct bundle *bundle,
                       const struct names *names) {
     uint32_t lists = 0;
-    for (uint32_t i = 0; i < bundle->n; i++)
-        lists += schema_get(schema, term_part(bundle->terms[i]), KW_PROPERTIES) != NULL;
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        const struct json *list = schema_get(schema, term_part(bundle->terms[i]), KW_PROPERTIES);
+        if (list && !list->raw) return false;
+        lists += list != NULL;
+    }
     for (uint32_t i = 0; i < names->n; i++)
         if (!names->list[i].required) return false;
     return lists == 1;

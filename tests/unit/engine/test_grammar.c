@@ -42,6 +42,7 @@ static const struct texts_case texts[] = {
     {"{\"type\":\"object\",\"propertyNames\":{\"not\":{\"enum\":[\"a\",\"b\"]},\"maxLength\":2}}", OPEN, {"{}", "{\"c\":1,\"ab\":1}"}, {"{\"a\":1}", "{\"b\":1}", "{\"abc\":1}"}},
     {"{\"type\":\"object\",\"propertyNames\":{\"anyOf\":[{\"type\":\"integer\"},{\"pattern\":\"^x\"}]}}", OPEN, {"{\"x\":1}"}, {"{\"a\":1}"}},
     /* multiplied out these are too many alternatives */
+    {"{\"type\":\"object\",\"dependentRequired\":{\"q\":[\"f\",\"b\"]}}", OPEN, {"{}", "{\"f\":1,\"b\":2,\"q\":3}", "{\"q\":3,\"b\":2,\"f\":1}"}, {"{\"q\":1,\"f\":1}"}},
     {"{\"type\":\"object\",\"dependentRequired\":{\"a\":[\"z\"],\"b\":[\"z\"],\"c\":[\"z\"],\"d\":[\"z\"],\"e\":[\"z\"],\"f\":[\"z\"],\"g\":[\"z\"],\"h\":[\"z\"],\"i\":[\"z\"],\"j\":[\"z\"],\"k\":[\"z\"],\"l\":[\"z\"]}}", OPEN, {"{}", "{\"y\":1}", "{\"a\":1,\"z\":1}", "{\"z\":1,\"b\":1,\"l\":1}"}, {"{\"a\":1}", "{\"y\":1,\"l\":1}"}},
     {"{\"type\":\"object\",\"allOf\":[{\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]},{\"required\":[\"c\"]},{\"required\":[\"d\"]},{\"required\":[\"e\"]},{\"required\":[\"f\"]},{\"required\":[\"g\"]},{\"required\":[\"h\"]},{\"required\":[\"i\"]},{\"required\":[\"j\"]}]},{\"not\":{\"anyOf\":[{\"required\":[\"a\",\"x\"]},{\"required\":[\"b\",\"x\"]}]}},"
      "{\"if\":{\"required\":[\"c\"]},\"then\":{\"required\":[\"y\"]}}]}", OPEN, {"{\"a\":1}", "{\"c\":1,\"y\":1}", "{\"d\":1,\"x\":1}"},
