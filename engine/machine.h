@@ -131,6 +131,9 @@ void machine_collect(struct machine *machine, struct thread *threads, uint32_t n
 bool machine_string(struct machine *machine, struct thread *thread, unsigned char byte);
 bool machine_inside(const struct machine *machine, struct thread *thread, unsigned char byte);
 uint32_t machine_string_shortest(const struct machine *machine, const struct thread *thread);
+/* Bytes that end a string of a language, the quote not counted, with so many more characters. */
+uint32_t machine_spelled_rest(const struct language *language, const struct thread *thread,
+                              const struct language_length *after);
 /* The next character of a shortest end of a string of a language, 0 where that is the quote or the
  * thread is elsewhere. */
 uint32_t machine_string_character(const struct machine *machine, const struct thread *thread);

@@ -170,6 +170,7 @@ bool machine_open_key(struct machine *machine, struct thread *thread, unsigned c
 /* To after the closing quote. A key that can't be closed as it is takes at least a character more.
  */
 uint32_t machine_open_key_shortest(const struct machine *machine, const struct thread *thread) {
+    static const struct language_length any = {0, LANGUAGE_INFINITE};
     const struct language *language = language_of(machine, thread);
     const struct frame *frame = &machine->frames[thread->frame];
     bool stuck = thread->scan == QUOTED_NORMAL && !usable(machine, thread);
@@ -177,6 +178,8 @@ uint32_t machine_open_key_shortest(const struct machine *machine, const struct t
     uint32_t more = !stuck ? 0 : few ? 1 : 2; /* there are more than 90 plain characters */
     if (language) {
         if (thread->state == LANGUAGE_DEAD) return RULES_INFINITE;
+        if (thread->scan != QUOTED_NORMAL)
+            return rules_sum(machine_spelled_rest(language, thread, &any), 1);
         if (language->distance[thread->state] > more) more = language->distance[thread->state];
     }
     return rules_sum(more, quoted_distance(thread->scan, thread->acc) + 1);

@@ -156,6 +156,12 @@ static uint32_t after_character(const struct language *language, const struct th
     return best;
 }
 
+uint32_t machine_spelled_rest(const struct language *language, const struct thread *thread,
+                              const struct language_length *after) {
+    return thread->scan == QUOTED_NORMAL ? language_rest(language, thread->state, after)
+                                         : after_character(language, thread, after);
+}
+
 uint32_t machine_string_shortest(const struct machine *machine, const struct thread *thread) {
     const struct cell_string *string = &machine->rules->cells[thread->cell].string;
     struct language_length after = {less(string->min, thread->count),
@@ -163,9 +169,7 @@ uint32_t machine_string_shortest(const struct machine *machine, const struct thr
     if (string->language == RULES_NONE)
         return rules_sum(after.min, quoted_distance(thread->scan, thread->acc) + 1);
     const struct language *language = &machine->rules->languages[string->language].language;
-    uint32_t bytes = thread->scan == QUOTED_NORMAL ? language_rest(language, thread->state, &after)
-                                                   : after_character(language, thread, &after);
-    return rules_sum(bytes, 1);
+    return rules_sum(machine_spelled_rest(language, thread, &after), 1);
 }
 
 uint32_t machine_string_character(const struct machine *machine, const struct thread *thread) {

@@ -424,11 +424,21 @@ static bool hash_words(struct rules *rules, uint32_t node) {
     return true;
 }
 
+/* The nodes at refs[at..] that there are. */
+static bool hash_nodes(struct rules *rules, uint32_t at, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++)
+        if (rules->refs[at + i] != RULES_NONE && !hash_words(rules, rules->refs[at + i]))
+            return false;
+    return true;
+}
+
+/* Also those that stand in for items where the array must, or must not, contain one more. */
 static bool hash_items(struct rules *rules, const struct cell_array *array) {
-    bool done = array->rest == RULES_NONE || hash_words(rules, array->rest);
-    for (uint32_t i = 0; i < array->n_prefix && done; i++)
-        done = hash_words(rules, rules->refs[array->prefix + i]);
-    return done;
+    if (array->rest != RULES_NONE && !hash_words(rules, array->rest)) return false;
+    if (!hash_nodes(rules, array->prefix, array->n_prefix)) return false;
+    if (array->contains == RULES_NONE) return true;
+    if (!hash_nodes(rules, array->with, array->n_prefix + 1)) return false;
+    return array->without == RULES_NONE || hash_nodes(rules, array->without, array->n_prefix + 1);
 }
 
 /* With what an array must contain, it need not be possible for other items to follow. */

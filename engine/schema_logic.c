@@ -8,7 +8,7 @@
 
 #include "engine/schema_part.h"
 
-enum { MAX_WAYS = 256, MAX_NUMBERS = 8, MAX_PAIRS = 4 };
+enum { MAX_WAYS = 256, MAX_NUMBERS = 8, MAX_PAIRS = 4, MAX_PREFIX = 16 };
 
 struct negation {
     struct schema *schema;
@@ -255,14 +255,18 @@ static void other_dependencies(struct negation *out, const struct json *map) {
     }
 }
 
-/* Some item fails: the first does. */
-static void other_items(struct negation *out, const struct json *items) {
-    const struct json *bad = items->type == JSON_ARRAY ? NULL : make_not(out->schema, items);
+/* Some item fails: the first that the schema is for does. */
+static void other_items(struct negation *out, uint32_t part, const struct json *items) {
+    struct schema *schema = out->schema;
+    const struct json *prefix = schema_get(schema, part, KW_PREFIX_ITEMS), *places[MAX_PREFIX + 1];
+    uint32_t n = prefix ? prefix->len : 0;
     out->partial |= TYPE_ARRAY;
-    if (!bad) return;
-    add_way(out, both(out->schema,
-                      typed(out->schema, "array", "minItems", schema_make_number(out->schema, 1)),
-                      with(out->schema, "items", schema_make_array(out->schema, &bad, 1))));
+    if (items->type == JSON_ARRAY || n > MAX_PREFIX) return;
+    for (uint32_t i = 0; i < n; i++) places[i] = schema_make_boolean(true);
+    places[n] = make_not(schema, items);
+    if (!places[n]) return;
+    add_way(out, both(schema, typed(schema, "array", "minItems", schema_make_number(schema, n + 1)),
+                      with(schema, "items", schema_make_array(schema, places, n + 1))));
 }
 
 static const struct json *none_of(struct schema *schema, const struct json *list) {
@@ -323,7 +327,7 @@ static void fail_by(struct negation *out, uint32_t part, enum schema_keyword key
     case KW_DEPENDENCIES:
     case KW_DEPENDENT_REQUIRED:
     case KW_DEPENDENT_SCHEMAS: other_dependencies(out, value); break;
-    case KW_ITEMS: other_items(out, value); break;
+    case KW_ITEMS: other_items(out, part, value); break;
     case KW_ALL_OF:
     case KW_ANY_OF:
     case KW_ONE_OF: other_choice(out, keyword, value); break;

@@ -25,6 +25,8 @@ static const struct {
     {"{\"prefixItems\":[{\"type\":\"string\"},{\"type\":\"integer\"}],\"items\":false,\"contains\":{\"type\":\"integer\"}}",
      {"[\"a\",1]"}, {"[]", "[\"a\"]", "[1]"}},
     {"{\"not\":{\"contains\":{\"const\":1},\"minContains\":2}}", {"[]", "[1]", "[1,2]"}, {"4", "[1,1]", "[1,2,1]"}},
+    {"{\"not\":{\"prefixItems\":[{\"type\":\"integer\"}],\"items\":{\"const\":7}}}",
+     {"[\"7\"]", "[7,1]", "[1,7,1]"}, {"[]", "[1]", "[8,7]", "4"}},
     {"{\"contains\":{\"contains\":{\"const\":1}}}", {"[[1]]", "[[],[2,1]]"}, {"[]", "[[]]", "[[2]]"}},
     /* uniqueItems */
     {"{\"uniqueItems\":true}",
@@ -134,6 +136,8 @@ static const struct {
     {"{\"type\":\"string\",\"contentMediaType\":\"application/json\"}", "\"[1", "]\""},
     {"{\"type\":\"string\",\"contentMediaType\":\"application/json\",\"contentEncoding\":\"base64\"}", "", "\"MA==\""},
     {"{\"type\":\"array\",\"items\":{\"enum\":[{},[]]},\"uniqueItems\":true,\"minItems\":2}", "[{},", "[]]"},
+    {"{\"type\":\"array\",\"items\":{\"type\":[\"boolean\",\"array\"]},\"uniqueItems\":true,\"contains\":{\"type\":\"boolean\"},\"minContains\":2}",
+     "[[]", ",true,false]"},
 };
 
 START_TEST(closes) {

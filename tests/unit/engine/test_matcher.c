@@ -230,6 +230,32 @@ START_TEST(any_order) {
 }
 END_TEST
 
+static const struct {
+    const char *schema, *begun, *closing;
+} key_closings[] = {
+    {"{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"\u00e9\"}}", "{\"a", "\u00e9\":0}"},
+    {"{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"\u00e9\"}}", "{\"\\u", "00E9\":0}"},
+    {"{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"\u00e9\"}}", "{\"\xc4", "\x80\u00e9\":0}"},
+    {"{\"type\":\"object\",\"patternProperties\":{\"^(b|\u4e00\u00e9)+\u00e9$\":{}},\"additionalProperties\":false}",
+     "{\"\xe4", "\xb8\x80\u00e9\u00e9\":0}"},
+};
+
+/* Keys that need characters beyond ASCII, also from inside one. */
+START_TEST(key_closing) {
+    struct grammar *grammar = compile(key_closings[_i].schema, false, false);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    char closing[256];
+    ck_assert(feed(matcher, key_closings[_i].begun));
+    size_t n = matcher_closing(matcher, closing, sizeof closing - 1);
+    closing[n] = '\0';
+    ck_assert_str_eq(closing, key_closings[_i].closing);
+    ck_assert_uint_eq(n, matcher_shortest(matcher));
+    ck_assert(feed(matcher, closing) && matcher_may_end(matcher));
+    matcher_free(matcher);
+    grammar_unref(grammar);
+}
+END_TEST
+
 /* Also where members that a pattern declares might come first. */
 START_TEST(closing_order) {
     struct grammar *grammar = compile(
@@ -310,6 +336,7 @@ static Suite *suite(void) {
     tcase_add_test(t, rejection_changes_nothing);
     tcase_add_test(t, depth_is_bounded);
     tcase_add_test(t, any_order);
+    tcase_add_loop_test(t, key_closing, 0, sizeof key_closings / sizeof *key_closings);
     tcase_add_test(t, closing_order);
     tcase_add_test(t, schema_order);
     tcase_add_test(t, long_texts);
