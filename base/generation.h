@@ -132,7 +132,8 @@ struct generation_result {
     uint64_t drafted_tokens, accepted_tokens, steps;
     double queue_ms, prefill_ms, decode_ms, total_ms;
     char cache_key[33]; /* hex */
-    bool cache_hit;     /* source "ram", else "none" */
+    bool cache_hit;     /* source "ram", else "none" ... */
+    bool cache_disk;    /* ... but "disk" where some of it was read from there for this request */
     uint64_t seed;
     int64_t now;   /* the clock the template saw */
     bool has_now;  /* a template was rendered */

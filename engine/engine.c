@@ -12,6 +12,8 @@
 #include "engine/tokenizer.h"
 
 enum { MAX_THREADS = 64, DEFAULT_ACTIVE = 16, DEFAULT_ROWS = 512, LEAST_POSITIONS = 64, DEFAULT_GRAMMARS = 16 << 20 };
+static const uint64_t DEFAULT_CACHE_BYTES = 1ull << 30;
+static const int64_t CLOSING_NS = 2000000000; /* for what is not yet on disk */
 
 /* ---- opening ------------------------------------------------------------------------------ */
 
@@ -124,6 +126,23 @@ static bool open_runtime(struct engine *engine, const struct engine_settings *se
     return engine->forward != NULL;
 }
 
+/* The engine works without, too. */
+static void open_disk(struct engine *engine, const struct engine_settings *settings) {
+    struct error error = {0};
+    struct disk_settings disk = {
+        .dir = settings->cache_dir,
+        .budget_bytes = settings->cache_bytes ? settings->cache_bytes : DEFAULT_CACHE_BYTES,
+        .wake = settings->wake,
+        .user = settings->wake_user,
+    };
+    engine->has_wake = settings->wake != NULL;
+    if (!settings->cache_dir) return;
+    engine->disk = disk_open(&disk, engine->model, &engine->kv, engine->prefix, &error);
+    if (engine->disk) return;
+    snprintf(engine->cache_problem, sizeof engine->cache_problem, "%s", error.message);
+    engine->info.cache_problem = engine->cache_problem;
+}
+
 struct engine *engine_new(const struct engine_settings *settings, struct error *error) {
     struct engine *engine = calloc(1, sizeof *engine);
     if (!engine) {
@@ -136,12 +155,14 @@ struct engine *engine_new(const struct engine_settings *settings, struct error *
         return NULL;
     }
     chat_init(&engine->chat, engine->gguf, engine->vocab);
+    open_disk(engine, settings);
     fill_info(engine, settings);
     return engine;
 }
 
 void engine_free(struct engine *engine) {
     if (!engine) return;
+    disk_close(engine->disk, CLOSING_NS);
     forward_free(engine->forward);
     pool_free(engine->pool);
     prefix_free(engine->prefix);
@@ -189,6 +210,11 @@ void engine_stats(const struct engine *engine, struct engine_stats *stats) {
         .grammar_bytes = grammars.bytes,
         .grammar_hits = grammars.hits,
         .grammar_misses = grammars.misses,
+        .disk_bytes = atomic_load(&c->disk_bytes),
+        .disk_read_blocks = atomic_load(&c->disk_read),
+        .disk_written_blocks = atomic_load(&c->disk_written),
+        .disk_rejected_blocks = atomic_load(&c->disk_rejected),
+        .disk_failed_writes = atomic_load(&c->disk_failed),
         .last_token_ns = atomic_load(&c->last_token_ns),
     };
 }

@@ -31,6 +31,11 @@ struct engine_settings { /* zero-initialise; 0 means the default */
     unsigned batch_rows;    /* rows per forward pass; default 512 */
     int isa;                /* allowed ISAs (kernels.h); 0: all */
     const char *isa_name;   /* or by name: "scalar", "avx2", "avx512" */
+    const char *cache_dir;  /* where computed KV outlives the engine; NULL: nowhere */
+    uint64_t cache_bytes;   /* budget there; default 1 GiB */
+    void (*wake)(void *user); /* called on another thread: engine_step has something to do again. Without
+                                 it, engine_step itself waits for the disk */
+    void *wake_user;
 };
 
 struct engine_info { /* borrowed from the engine, immutable */
@@ -39,6 +44,7 @@ struct engine_info { /* borrowed from the engine, immutable */
     uint64_t parameters, file_bytes;
     uint32_t n_ctx, n_vocab;
     unsigned threads;
+    const char *cache_problem; /* why cache_dir isn't used; NULL: it is, or none was given */
 };
 
 /* Maps, checks and prepares a model. NULL and ERROR_MODEL_NOT_READY when it can't be used, naming
@@ -77,7 +83,7 @@ uint64_t generation_prompt_tokens(const struct generation *generation); /* [any]
 /* Hands a prepared generation to the scheduler. [engine] */
 void engine_submit(struct engine *engine, struct generation *generation);
 /* One forward pass for whatever is active, and the events that follow from it. False when nothing is
- * left to do (the caller then sleeps until the next submit). [engine] */
+ * left to do (the caller then sleeps until the next submit, or wake). [engine] */
 bool engine_step(struct engine *engine);
 
 /* Gauges for stats; torn reads across members are possible. [any] */
@@ -88,6 +94,8 @@ struct engine_stats {
     uint64_t kv_blocks_total, kv_blocks_used, kv_bytes_used;
     uint64_t cache_entries, cache_hits, cache_misses, cache_evictions;
     uint64_t grammar_entries, grammar_bytes, grammar_hits, grammar_misses;
+    uint64_t disk_bytes;              /* of cache_dir, as last seen */
+    uint64_t disk_read_blocks, disk_written_blocks, disk_rejected_blocks, disk_failed_writes; /* totals */
     int64_t last_token_ns;            /* CLOCK_MONOTONIC of the last token, 0: none yet */
 };
 void engine_stats(const struct engine *engine, struct engine_stats *stats);

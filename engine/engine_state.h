@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "engine/chat.h"
+#include "engine/disk.h"
 #include "engine/engine.h"
 #include "engine/forward.h"
 #include "engine/grammar_cache.h"
@@ -22,6 +23,7 @@ struct generation_list {
 struct counters { /* written by the engine thread, read by any */
     atomic_uint_fast64_t active, queued, prompt_tokens, cached_tokens, completion_tokens, forced_tokens,
         steps, generations, blocks_used, blocks_total, entries, hits, misses, evictions;
+    atomic_uint_fast64_t disk_bytes, disk_read, disk_written, disk_rejected, disk_failed;
     atomic_int_fast64_t last_token_ns;
 };
 
@@ -35,6 +37,7 @@ struct engine {
     struct chat chat;
     struct engine_info info;
     char *alias;
+    char cache_problem[320];
     uint64_t *free_mask; /* bit i: token i may be put out where no grammar says otherwise */
     uint32_t *end_tokens;
     size_t n_end_tokens;
@@ -44,6 +47,9 @@ struct engine {
     struct pool *pool;
     struct kv kv;
     struct prefix *prefix;
+    struct disk *disk;        /* NULL: memory only */
+    struct generation *asker; /* for which the disk is being read, or NULL */
+    bool has_wake;
     struct forward *forward;
     struct generation_list queue, active;
     uint64_t reserved_blocks; /* what the active generations may come to need */

@@ -45,6 +45,8 @@ struct generation {
     uint64_t blocks;      /* reserved */
     uint64_t weight;      /* of its prefill in this pass; 0: all its rows go */
     bool started, prefilled, done;
+    bool fetching, fetched; /* waits for the disk; has asked it */
+    uint32_t n_fetched;     /* blocks that the disk gave */
     size_t chunk_first;   /* first output token not yet streamed */
     uint64_t chunk_seq;
     struct logprob_list logprobs;

@@ -6,11 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/hash.h"
+#include "engine/checksum.h"
 #include "kernels/kernels.h"
 
 /* Bounds that no model of the supported architectures exceeds; they keep products in range. */
 enum {
+    SAMPLE_BYTES = 64, /* of each end of a tensor, for the fingerprint */
     MAX_LAYERS = 1024,
     MAX_WIDTH = 1 << 17, /* of embeddings, feed-forward, all heads together */
     MAX_HEAD_DIM = 256,
@@ -303,15 +304,25 @@ static void name_quantization(struct loader *loader) {
     loader->model->quantization = weight_format(most)->name;
 }
 
-/* Enough to tell two files apart without reading them whole: size, shapes, 64 bytes of every tensor. */
+/* The bytes before any tensor's data: metadata, names, shapes. */
+static uint64_t hash_metadata(const struct gguf *gguf) {
+    const char *begin = gguf_mapping(gguf), *end = begin + gguf_file_size(gguf);
+    for (uint64_t i = 0; i < gguf_tensor_count(gguf); i++) {
+        const char *data = gguf_tensor_at(gguf, i)->data;
+        if (data < end) end = data;
+    }
+    return checksum(gguf_file_size(gguf), begin, (size_t)(end - begin));
+}
+
+/* Enough to tell two files apart without reading them whole: size, all metadata, both ends of every
+ * tensor. */
 static uint64_t fingerprint(const struct gguf *gguf) {
-    uint64_t hash = hash_mix(0, gguf_file_size(gguf));
+    uint64_t hash = hash_metadata(gguf);
     for (uint64_t i = 0; i < gguf_tensor_count(gguf); i++) {
         const struct gguf_tensor *tensor = gguf_tensor_at(gguf, i);
-        hash = hash_bytes(hash, tensor->name.bytes, tensor->name.len);
-        hash = hash_mix(hash, tensor->type);
-        for (int d = 0; d < 4; d++) hash = hash_mix(hash, tensor->dims[d]);
-        hash = hash_bytes(hash, tensor->data, tensor->size < 64 ? tensor->size : 64);
+        uint64_t sample = tensor->size < SAMPLE_BYTES ? tensor->size : SAMPLE_BYTES;
+        hash = checksum(hash, tensor->data, sample);
+        hash = checksum(hash, (const char *)tensor->data + tensor->size - sample, sample);
     }
     return hash;
 }

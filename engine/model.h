@@ -35,7 +35,7 @@ struct model {
     struct layer *layers;
     uint64_t n_parameters;
     const char *quantization; /* the format that holds most weights, e.g. "Q4_1" */
-    uint64_t fingerprint;     /* hash of metadata, tensor infos and a sample of every tensor */
+    uint64_t fingerprint;     /* hash of size, metadata and a sample of every tensor */
 };
 
 /* gguf must outlive the model. n_vocab: of the vocabulary, which the weights must match. NULL and

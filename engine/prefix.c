@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/clock.h"
 #include "engine/hash.h"
 
 struct node {
@@ -16,7 +17,10 @@ struct node {
     struct node *parent, *children, *sibling_next, *sibling_prev; /* parent NULL: a root block */
     struct node *bucket_next;
     struct node *lru_next, *lru_prev; /* every node; the least recently used first */
+    struct node *fresh_next, *fresh_prev; /* while `fresh` */
     bool used_again, pinned;
+    bool fresh;      /* a full node: to be kept on disk */
+    int64_t kept_ns; /* when it was seen there last; 0: never */
 };
 
 struct prefix {
@@ -26,10 +30,13 @@ struct prefix {
     size_t n_buckets, n_hashed;
     struct node *roots;    /* children of no node, all owners */
     struct node *lru_first, *lru_last;
+    struct node *fresh_first, *fresh_last; /* parents before their children */
     struct prefix_stats stats;
 };
 
 enum { FIRST_BUCKETS = 256 };
+/* What is used again after this long counts as used on disk too. */
+static const int64_t KEPT_NS = INT64_C(600) * 1000000000;
 
 struct prefix *prefix_new(struct kv *kv, uint64_t fingerprint) {
     struct prefix *prefix = calloc(1, sizeof *prefix);
@@ -73,6 +80,23 @@ static void lru_append(struct prefix *prefix, struct node *node) {
     node->lru_next = NULL;
     *(prefix->lru_last ? &prefix->lru_last->lru_next : &prefix->lru_first) = node;
     prefix->lru_last = node;
+}
+
+static void fresh_remove(struct prefix *prefix, struct node *node) {
+    if (!node->fresh) return;
+    *(node->fresh_prev ? &node->fresh_prev->fresh_next : &prefix->fresh_first) = node->fresh_next;
+    *(node->fresh_next ? &node->fresh_next->fresh_prev : &prefix->fresh_last) = node->fresh_prev;
+    node->fresh = false;
+}
+
+static void fresh_append(struct prefix *prefix, struct node *node) {
+    if (node->fresh || node->n < KV_TILE) return;
+    if (node->kept_ns && clock_ns() - node->kept_ns < KEPT_NS) return;
+    node->fresh = true;
+    node->fresh_prev = prefix->fresh_last;
+    node->fresh_next = NULL;
+    *(prefix->fresh_last ? &prefix->fresh_last->fresh_next : &prefix->fresh_first) = node;
+    prefix->fresh_last = node;
 }
 
 static void touch(struct prefix *prefix, struct node *node) {
@@ -133,6 +157,7 @@ static void node_remove(struct prefix *prefix, struct node *node) {
     if (node->n == KV_TILE) hashed_remove(prefix, node);
     siblings_remove(prefix, node);
     lru_remove(prefix, node);
+    fresh_remove(prefix, node);
     kv_unref(prefix->kv, node->block);
     free(node);
     prefix->stats.entries--;
@@ -242,26 +267,120 @@ static void drop_superseded(struct prefix *prefix, struct node *parent, uint32_t
     }
 }
 
+/* The node of this prefix's next tokens, made if it is missing. NULL: no memory. */
+static struct node *store_node(struct prefix *prefix, struct node *parent, uint64_t hash, uint32_t owner,
+                               const uint32_t *tokens, uint32_t n, struct kv_block *block, bool keep) {
+    uint32_t common;
+    struct node *node = n == KV_TILE ? find_full(prefix, parent, hash, owner, tokens)
+                                     : find_partial(prefix, parent, owner, tokens, n, &common);
+    if (n < KV_TILE && node && common < n) node = NULL; /* none holds all of it */
+    if (node) {
+        touch(prefix, node);
+        if (keep || node->used_again) fresh_append(prefix, node);
+        return node;
+    }
+    drop_superseded(prefix, parent, owner, tokens, n);
+    node = node_add(prefix, parent, hash, owner, tokens, n, block);
+    if (node && keep) fresh_append(prefix, node);
+    return node;
+}
+
 void prefix_store(struct prefix *prefix, const struct sequence *sequence, uint32_t owner,
                   const uint32_t *tokens, uint32_t n_tokens, bool pin) {
     struct node *parent = NULL;
     uint64_t hash = chain_start(prefix, owner);
     for (uint32_t at = 0; at < n_tokens; at += KV_TILE) {
         uint32_t n = n_tokens - at < KV_TILE ? n_tokens - at : KV_TILE;
-        uint32_t common;
         hash = chain_extend(hash, tokens + at, n);
-        struct node *node = n == KV_TILE ? find_full(prefix, parent, hash, owner, tokens + at)
-                                         : find_partial(prefix, parent, owner, tokens + at, n, &common);
-        if (n < KV_TILE && node && common < n) node = NULL; /* none holds all of it */
-        if (!node) {
-            drop_superseded(prefix, parent, owner, tokens + at, n);
-            node = node_add(prefix, parent, hash, owner, tokens + at, n, sequence->blocks[at / KV_TILE]);
-            if (!node) return;
-        } else {
-            touch(prefix, node);
-        }
-        node->pinned |= pin;
+        parent = store_node(prefix, parent, hash, owner, tokens + at, n, sequence->blocks[at / KV_TILE],
+                            pin || n_tokens >= PREFIX_LONG);
+        if (!parent) return;
+        parent->pinned |= pin;
+    }
+}
+
+/* ---- the disk's part ----------------------------------------------------------------- */
+
+uint32_t prefix_missing(struct prefix *prefix, uint32_t owner, const uint32_t *tokens, uint32_t limit,
+                        uint64_t *keys) {
+    struct node *parent = NULL;
+    uint64_t hash = chain_start(prefix, owner);
+    uint32_t known = 0, n = limit / KV_TILE;
+    bool missing = false;
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t *own = tokens + (size_t)i * KV_TILE;
+        keys[i] = hash = chain_extend(hash, own, KV_TILE);
+        struct node *node = missing ? NULL : find_full(prefix, parent, hash, owner, own);
+        missing |= !node;
+        if (missing) continue;
+        touch(prefix, node);
         parent = node;
+        known++;
+    }
+    return known;
+}
+
+void prefix_insert(struct prefix *prefix, uint32_t owner, const uint32_t *tokens, const uint64_t *keys,
+                   struct kv_block *const *blocks, uint32_t first, uint32_t n) {
+    struct node *parent = NULL;
+    for (uint32_t i = 0; i < first + n; i++) {
+        const uint32_t *own = tokens + (size_t)i * KV_TILE;
+        struct node *node = find_full(prefix, parent, keys[i], owner, own);
+        if (!node && i >= first)
+            node = node_add(prefix, parent, keys[i], owner, own, KV_TILE, blocks[i - first]);
+        if (!node) return; /* what they stand on was evicted meanwhile */
+        if (i >= first) node->kept_ns = clock_ns();
+        node->used_again |= i >= first;
+        parent = node;
+    }
+}
+
+/* How many full nodes from the root to this one. */
+static uint32_t depth_of(const struct node *node) {
+    uint32_t depth = 0;
+    for (; node; node = node->parent) depth++;
+    return depth;
+}
+
+bool prefix_next_fresh(struct prefix *prefix, struct prefix_run *run, uint32_t most) {
+    struct node *node = prefix->fresh_first, *last = NULL;
+    if (!node) return false;
+    *run = (struct prefix_run){.owner = node->owner, .first = depth_of(node) - 1};
+    for (; node && run->n < most && (!last || node->parent == last); node = prefix->fresh_first) {
+        run->keys[run->n] = node->hash;
+        run->blocks[run->n++] = node->block;
+        kv_ref(node->block);
+        fresh_remove(prefix, node);
+        last = node;
+    }
+    run->tokens = malloc((size_t)(run->first + run->n) * KV_TILE * sizeof *run->tokens);
+    uint32_t *end = run->tokens ? run->tokens + (size_t)(run->first + run->n) * KV_TILE : NULL;
+    for (node = last; end && node; node = node->parent) memcpy(end -= KV_TILE, node->tokens, sizeof node->tokens);
+    return true;
+}
+
+void prefix_mark_kept(struct prefix *prefix, uint64_t key, bool kept) {
+    for (struct node *node = prefix->buckets[key % prefix->n_buckets]; node; node = node->bucket_next) {
+        if (node->hash != key) continue;
+        node->kept_ns = kept ? clock_ns() : 0;
+        if (kept) fresh_remove(prefix, node);
+    }
+}
+
+void prefix_mark_fresh(struct prefix *prefix, uint64_t key) {
+    for (struct node *node = prefix->buckets[key % prefix->n_buckets]; node; node = node->bucket_next)
+        if (node->hash == key) fresh_append(prefix, node);
+}
+
+void prefix_refresh(struct prefix *prefix) {
+    for (struct node *node = prefix->roots; node;) { /* parents first */
+        fresh_append(prefix, node);
+        if (node->children) {
+            node = node->children;
+            continue;
+        }
+        while (node && !node->sibling_next) node = node->parent;
+        if (node) node = node->sibling_next;
     }
 }
 

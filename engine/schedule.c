@@ -10,6 +10,8 @@ enum {
     SHORT_ROWS = 32,        /* a generation with no more rows waiting than this goes whole */
     BUSY_PREFILL_ROWS = 192, /* rows of prefill a pass while others decode: bounds their latency */
     PROGRESS_NS = 500000000,
+    SHORT_WAIT_NS = 2000000,
+    LONG_WAIT_NS = 1000000000,
     GROUP_WEIGHT = 1 << 20, /* shared by the prefills of one group */
 };
 
@@ -39,6 +41,13 @@ static void publish(struct engine *engine) {
     atomic_store_explicit(&c->hits, stats.hits, memory_order_relaxed);
     atomic_store_explicit(&c->misses, stats.misses, memory_order_relaxed);
     atomic_store_explicit(&c->evictions, stats.evictions, memory_order_relaxed);
+    if (!engine->disk) return;
+    struct disk_stats disk = disk_stats(engine->disk);
+    atomic_store_explicit(&c->disk_bytes, disk.bytes, memory_order_relaxed);
+    atomic_store_explicit(&c->disk_read, disk.read_blocks, memory_order_relaxed);
+    atomic_store_explicit(&c->disk_written, disk.written_blocks, memory_order_relaxed);
+    atomic_store_explicit(&c->disk_rejected, disk.rejected_blocks, memory_order_relaxed);
+    atomic_store_explicit(&c->disk_failed, disk.failed_writes, memory_order_relaxed);
 }
 
 static void count(atomic_uint_fast64_t *counter, uint64_t n) {
@@ -59,6 +68,7 @@ static void retire(struct engine *engine, struct generation *g) {
         sequence_clear(&engine->kv, &g->sequence);
     } else {
         list_remove(&engine->queue, g);
+        if (engine->asker == g) engine->asker = NULL;
     }
     count(&c->generations, 1);
     count(&c->completion_tokens, g->result.completion_tokens);
@@ -103,6 +113,12 @@ static uint64_t blocks_needed(const struct generation *g) {
     return ((uint64_t)g->n_prompt + g->max_tokens + KV_TILE - 1) / KV_TILE + 1;
 }
 
+/* Blocks of the pool that no active generation, and not the disk, may come to need. */
+static uint64_t free_blocks(const struct engine *engine) {
+    uint64_t taken = engine->reserved_blocks + disk_blocks_lent(engine->disk);
+    return taken < engine->kv.max_blocks ? engine->kv.max_blocks - taken : 0;
+}
+
 /* How many generations of g's group are active. */
 static size_t group_active(const struct engine *engine, const struct generation *g) {
     size_t n = 0;
@@ -111,15 +127,40 @@ static size_t group_active(const struct engine *engine, const struct generation 
     return n;
 }
 
-/* Interactive ones before batch; then the group that has the fewest active; then the first. */
+/* Of those that need not wait for the disk: interactive ones before batch; then the group that has the fewest active; then the first. */
 static struct generation *next_queued(struct engine *engine) {
     struct generation *best = NULL;
     size_t best_rank = SIZE_MAX;
     for (struct generation *g = engine->queue.first; g && best_rank; g = g->next) {
+        if (g->fetching) continue;
         size_t rank = group_active(engine, g) + (g->spec->batch_priority ? engine->max_active + 1 : 0);
         if (rank < best_rank) best = g, best_rank = rank;
     }
     return best;
+}
+
+/* Whether g goes on only after the disk was read for it. */
+static bool wait_for_disk(struct engine *engine, struct generation *g) {
+    if (!engine->disk || g->fetched) return false;
+    enum disk_answer answer = disk_fetch(engine->disk, g->spec->cache_owner, g->tokens.ids, g->n_prompt - 1,
+                                         blocks_needed(g));
+    if (answer == DISK_COMING) engine->asker = g;
+    g->fetching = answer != DISK_NOTHING;
+    g->fetched = !g->fetching;
+    return g->fetching;
+}
+
+/* Takes in what the disk did, and lets those who waited ask again. */
+static void hear_disk(struct engine *engine, int64_t wait_ns) {
+    if (!engine->disk) return;
+    struct disk_news news = disk_poll(engine->disk, wait_ns);
+    if (!news.ended) return;
+    if (news.fetch && engine->asker) {
+        engine->asker->n_fetched = news.n_fetched;
+        engine->asker->fetched = true;
+        engine->asker = NULL;
+    }
+    for (struct generation *g = engine->queue.first; g; g = g->next) g->fetching = false;
 }
 
 static void admit_one(struct engine *engine, struct generation *g) {
@@ -134,6 +175,7 @@ static void admit_one(struct engine *engine, struct generation *g) {
     prefix_lookup(engine->prefix, &g->sequence, g->spec->cache_owner, g->tokens.ids, g->n_prompt - 1);
     g->result.cached_tokens = g->sequence.n_tokens;
     g->result.cache_hit = g->sequence.n_tokens > 0;
+    g->result.cache_disk = g->n_fetched > 0;
     count(&engine->counters.prompt_tokens, g->n_prompt);
     count(&engine->counters.cached_tokens, g->result.cached_tokens);
     struct error error = {0};
@@ -141,12 +183,12 @@ static void admit_one(struct engine *engine, struct generation *g) {
 }
 
 static void admit(struct engine *engine) {
-    while (engine->queue.first && engine->active.n < engine->max_active) {
-        struct generation *g = next_queued(engine);
+    struct generation *g;
+    while (engine->active.n < engine->max_active && (g = next_queued(engine))) {
         /* The last place is kept for who has none. */
         if (engine->active.n && engine->active.n + 1 == engine->max_active && group_active(engine, g)) return;
-        if (engine->active.n && engine->reserved_blocks + blocks_needed(g) > engine->kv.max_blocks) return;
-        admit_one(engine, g);
+        if ((engine->active.n || disk_working(engine->disk)) && blocks_needed(g) > free_blocks(engine)) return;
+        if (!wait_for_disk(engine, g)) admit_one(engine, g);
     }
 }
 
@@ -244,13 +286,19 @@ static uint32_t build_batch(struct engine *engine) {
     return n;
 }
 
-/* The first logits: the prompt's KV is complete and may serve others from here on. */
+/* What of the prompt is computed may serve others from here on, and outlive the daemon. */
+static void share_prompt(struct engine *engine, struct generation *g) {
+    uint32_t n = g->sequence.n_tokens < g->n_prompt ? g->sequence.n_tokens : g->n_prompt;
+    if (g->spec->cache_store)
+        prefix_store(engine->prefix, &g->sequence, g->spec->cache_owner, g->tokens.ids,
+                     n / KV_TILE * KV_TILE, g->spec->cache_pin);
+}
+
+/* The first logits. */
 static void note_prefilled(struct engine *engine, struct generation *g, int64_t now) {
     g->prefilled = true;
     g->prefill_ns = now;
-    if (g->spec->cache_store)
-        prefix_store(engine->prefix, &g->sequence, g->spec->cache_owner, g->tokens.ids,
-                     g->n_prompt / KV_TILE * KV_TILE, g->spec->cache_pin);
+    share_prompt(engine, g);
 }
 
 static void use_logits(struct engine *engine, struct generation *g, int64_t now) {
@@ -313,8 +361,10 @@ static void run_pass(struct engine *engine) {
         return;
     }
     int64_t now = clock_ns();
-    for (struct generation *g = engine->active.first; g; g = g->next)
+    for (struct generation *g = engine->active.first; g; g = g->next) {
         if (g->logits && !g->done) use_logits(engine, g, now);
+        else if (!g->done && !g->prefilled) share_prompt(engine, g);
+    }
     tell_all(engine, now);
 }
 
@@ -326,15 +376,26 @@ static void fall_idle(struct engine *engine) {
     engine->chosen = NULL;
 }
 
+/* Only the disk is at work. Who waits for it may be cancelled meanwhile, and others may come; what is
+ * being written has time: false, its wake will tell. */
+static bool wait_for_news(struct engine *engine) {
+    bool waited_for = engine->queue.first != NULL;
+    if (!waited_for && engine->has_wake) return false;
+    hear_disk(engine, waited_for ? SHORT_WAIT_NS : LONG_WAIT_NS);
+    return true;
+}
+
 bool engine_step(struct engine *engine) {
     int64_t now = clock_ns();
     sweep(engine, &engine->active, now);
     sweep(engine, &engine->queue, now);
+    hear_disk(engine, 0);
     admit(engine);
+    disk_write(engine->disk, free_blocks(engine));
     if (engine->active.first) run_pass(engine);
     sweep(engine, &engine->active, clock_ns());
     publish(engine);
-    if (engine->active.first || engine->queue.first) return true;
-    fall_idle(engine);
-    return false;
+    if (engine->active.first || next_queued(engine)) return true;
+    if (!engine->queue.first) fall_idle(engine);
+    return disk_working(engine->disk) && wait_for_news(engine);
 }

@@ -82,7 +82,7 @@ static void add_cache(struct buf *out, const struct generation_result *result) {
     buf_add_str(out, ",\"cache\":{\"key\":");
     json_quote(out, (struct text){key, n});
     buf_printf(out, ",\"hit_tokens\":%llu,\"source\":\"%s\"}",
-               (unsigned long long)result->cached_tokens, result->cache_hit ? "ram" : "none");
+               (unsigned long long)result->cached_tokens, !result->cache_hit ? "none" : result->cache_disk ? "disk" : "ram");
 }
 
 static void add_top(struct buf *out, const struct token_logprobs *one) {

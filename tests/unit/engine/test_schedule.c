@@ -1,6 +1,8 @@
 /* Whatever company a generation has, it answers as it does alone: submitted together in any order,
  * others cancelled at random steps, with so little KV memory that the cache is evicted all the
  * time, with one thread or two. And groups take turns. */
+#include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -272,6 +274,76 @@ START_TEST(in_any_company) {
 }
 END_TEST
 
+/* ---- with a disk ---- */
+
+static char disk_dir[64];
+
+/* Some file of the cache directory: a bit flipped, its end cut off, or gone. */
+static void damage(unsigned *random) {
+    char path[600], folder[300] = "";
+    DIR *list = opendir(disk_dir);
+    for (struct dirent *entry; (entry = readdir(list));)
+        if (entry->d_name[0] != '.') snprintf(folder, sizeof folder, "%s/%.64s", disk_dir, entry->d_name);
+    closedir(list);
+    list = opendir(folder);
+    for (struct dirent *entry; (entry = readdir(list));) {
+        if (entry->d_name[0] == '.' || below(random, 2)) continue;
+        snprintf(path, sizeof path, "%s/%.64s", folder, entry->d_name);
+        int fd = open(path, O_RDWR);
+        off_t size = lseek(fd, 0, SEEK_END), at = (off_t)below(random, (unsigned)size);
+        unsigned char byte = 0;
+        unsigned how = below(random, 3);
+        if (how == 0) ck_assert_int_eq(unlink(path), 0);
+        if (how == 1) ck_assert_int_eq(ftruncate(fd, at), 0);
+        if (how == 2) ck_assert(pread(fd, &byte, 1, at) == 1 && (byte ^= 1) < 256 && pwrite(fd, &byte, 1, at) == 1);
+        close(fd);
+    }
+    closedir(list);
+}
+
+static struct engine *open_with_disk(const char *path, uint64_t kv_bytes, uint64_t cache_bytes) {
+    struct error error = {0};
+    struct engine_settings settings = {.model_path = path, .threads = 1, .kv_bytes = kv_bytes, .n_ctx = TINY_CONTEXT,
+                                       .cache_dir = disk_dir, .cache_bytes = cache_bytes};
+    struct engine *engine = engine_new(&settings, &error);
+    ck_assert_msg(engine != NULL, "%s", error.message);
+    ck_assert_ptr_null(engine_info(engine)->cache_problem);
+    return engine;
+}
+
+/* Engine after engine on one directory, whose files are damaged in between; little memory, so that
+ * blocks come and go while others are computed, or a small budget on the disk. */
+START_TEST(across_restarts) {
+    static const struct {
+        unsigned blocks, files;
+    } settings[] = {{400, 1000}, {16, 1000}, {24, 12}, {12, 1000}};
+    enum { BLOCK_BYTES = LAYERS * HEADS_KV * 2 * KV_TILE * HEAD_DIM * 2 };
+    struct engine *reference = open_engine(tiny_path, 1, 0, 1, 0, TINY_CONTEXT);
+    struct engine_stats stats;
+    uint64_t read = 0, rejected = 0;
+    unsigned random = (unsigned)_i + 1;
+    strcpy(disk_dir, "/tmp/plm-schedule-kv-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(disk_dir));
+    for (unsigned life = 0; life < 6; life++) {
+        struct engine *engine = open_with_disk(tiny_path, settings[_i].blocks * BLOCK_BYTES,
+                                               settings[_i].files * (BLOCK_BYTES + 512));
+        check_rounds(engine, reference, tiny_request, 60, 3, (unsigned)_i * 10 + life);
+        engine_stats(engine, &stats);
+        read += stats.disk_read_blocks;
+        rejected += stats.disk_rejected_blocks;
+        ck_assert_uint_eq(stats.disk_failed_writes, 0);
+        engine_free(engine);
+        damage(&random);
+    }
+    ck_assert_uint_gt(read, 2);
+    if (settings[_i].blocks == 400) ck_assert_uint_gt(rejected, 0);
+    engine_free(reference);
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", disk_dir);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 /* One group's many don't keep another's one waiting: a place is kept, and the next one is for it.
  */
 START_TEST(groups_take_turns) {
@@ -381,6 +453,7 @@ int main(void) {
     tcase_set_timeout(tiny, 300);
     tcase_add_checked_fixture(tiny, write_tiny, remove_tiny);
     tcase_add_loop_test(tiny, in_any_company, 0, 5);
+    tcase_add_loop_test(tiny, across_restarts, 0, 4);
     tcase_add_test(tiny, groups_take_turns);
     tcase_add_test(tiny, groups_share_prefills);
     tcase_add_test(tiny, interactive_before_batch);

@@ -1,0 +1,177 @@
+#include "engine/disk_thread.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { STACK_BYTES = 256 * 1024 };
+
+enum state { STATE_IDLE, STATE_GIVEN, STATE_DONE };
+
+struct disk_thread {
+    struct store *store; /* the thread's */
+    void (*wake)(void *user);
+    void *user;
+    pthread_t thread;
+    atomic_bool hurry;
+    atomic_uint_fast64_t bytes;
+    pthread_mutex_t lock; /* guards what follows */
+    pthread_cond_t given, done;
+    enum state state;
+    bool stop;
+    struct disk_order *order;
+};
+
+/* ---- orders, on the thread ---- */
+
+/* The i-th block of an order. The end of a chain counts as used before its beginning. */
+static struct store_block block_of(const struct disk_order *order, uint32_t i) {
+    uint32_t place = order->first + i;
+    return (struct store_block){
+        .key = order->keys[order->work == DISK_FETCH ? place : i],
+        .tokens = order->tokens,
+        .n_tokens = (place + 1) * KV_TILE,
+        .owner = order->owner,
+        .data = order->blocks[i]->data,
+        .used_ns = order->used_ns - place * INT64_C(1000),
+    };
+}
+
+static void fetch(struct disk_thread *thread, struct disk_order *order) {
+    for (; order->n_done < order->n; order->n_done++) {
+        struct store_block block = block_of(order, order->n_done);
+        enum store_outcome outcome = store_read(thread->store, &block);
+        order->rejected = outcome == STORE_REJECTED;
+        if (outcome != STORE_DONE) return;
+    }
+}
+
+static void keep(struct disk_thread *thread, struct disk_order *order) {
+    for (; order->n_done < order->n; order->n_done++) {
+        struct store_block block = block_of(order, order->n_done);
+        order->failed = store_write(thread->store, &block, &order->removed) != STORE_DONE;
+        if (order->failed) break;
+        if (atomic_load_explicit(&thread->hurry, memory_order_relaxed)) {
+            order->n_done++;
+            break;
+        }
+    }
+    if (order->n_done) store_sync(thread->store);
+}
+
+static void carry_out(struct disk_thread *thread, struct disk_order *order) {
+    if (order->work == DISK_FETCH) fetch(thread, order);
+    else keep(thread, order);
+    atomic_store_explicit(&thread->bytes, store_bytes(thread->store), memory_order_relaxed);
+}
+
+static void *run(void *user) {
+    struct disk_thread *thread = user;
+    store_count(thread->store);
+    atomic_store_explicit(&thread->bytes, store_bytes(thread->store), memory_order_relaxed);
+    pthread_mutex_lock(&thread->lock);
+    while (true) {
+        while (thread->state != STATE_GIVEN && !thread->stop) pthread_cond_wait(&thread->given, &thread->lock);
+        if (thread->state != STATE_GIVEN) break;
+        pthread_mutex_unlock(&thread->lock);
+        carry_out(thread, thread->order);
+        pthread_mutex_lock(&thread->lock);
+        thread->state = STATE_DONE;
+        pthread_cond_signal(&thread->done);
+        pthread_mutex_unlock(&thread->lock);
+        if (thread->wake) thread->wake(thread->user);
+        pthread_mutex_lock(&thread->lock);
+    }
+    pthread_mutex_unlock(&thread->lock);
+    return NULL;
+}
+
+/* ---- the engine thread's side ---- */
+
+/* Signals are the loop thread's. */
+static bool start(struct disk_thread *thread) {
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool started = pthread_create(&thread->thread, &attributes, run, thread) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (started) pthread_setname_np(thread->thread, "plmd-disk");
+    return started;
+}
+
+static void destroy(struct disk_thread *thread) {
+    pthread_cond_destroy(&thread->given);
+    pthread_cond_destroy(&thread->done);
+    pthread_mutex_destroy(&thread->lock);
+    free(thread);
+}
+
+struct disk_thread *disk_thread_start(struct store *store, void (*wake)(void *user), void *user) {
+    struct disk_thread *thread = calloc(1, sizeof *thread);
+    pthread_condattr_t monotonic;
+    if (!thread) return NULL;
+    thread->store = store;
+    thread->wake = wake;
+    thread->user = user;
+    pthread_mutex_init(&thread->lock, NULL);
+    pthread_cond_init(&thread->given, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&thread->done, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (start(thread)) return thread;
+    destroy(thread);
+    return NULL;
+}
+
+void disk_thread_stop(struct disk_thread *thread) {
+    pthread_mutex_lock(&thread->lock);
+    thread->stop = true;
+    pthread_cond_signal(&thread->given);
+    pthread_mutex_unlock(&thread->lock);
+    pthread_join(thread->thread, NULL);
+    store_close(thread->store);
+    destroy(thread);
+}
+
+void disk_thread_give(struct disk_thread *thread, struct disk_order *order) {
+    pthread_mutex_lock(&thread->lock);
+    atomic_store_explicit(&thread->hurry, false, memory_order_relaxed);
+    thread->order = order;
+    thread->state = STATE_GIVEN;
+    pthread_cond_signal(&thread->given);
+    pthread_mutex_unlock(&thread->lock);
+}
+
+struct disk_order *disk_thread_take(struct disk_thread *thread, int64_t wait_ns) {
+    struct timespec until;
+    struct disk_order *order = NULL;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + wait_ns;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    pthread_mutex_lock(&thread->lock);
+    while (wait_ns && thread->state == STATE_GIVEN)
+        if (pthread_cond_timedwait(&thread->done, &thread->lock, &until) != 0) break;
+    if (thread->state == STATE_DONE) {
+        order = thread->order;
+        thread->order = NULL;
+        thread->state = STATE_IDLE;
+    }
+    pthread_mutex_unlock(&thread->lock);
+    return order;
+}
+
+void disk_thread_hurry(struct disk_thread *thread) {
+    atomic_store_explicit(&thread->hurry, true, memory_order_relaxed);
+}
+
+uint64_t disk_thread_bytes(const struct disk_thread *thread) {
+    return atomic_load_explicit(&thread->bytes, memory_order_relaxed);
+}
