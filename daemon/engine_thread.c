@@ -20,7 +20,8 @@ static void engine_thread_unload(struct engine_thread *thread, struct job *job) 
     job_finish(job, EVENT_UNLOADED);
 }
 
-/* New work is taken between two steps, so that it joins the next batch. */
+/* New work is taken between two steps, so that it joins the next batch. Without any, the thread sleeps
+ * until there is some, or the engine has heard from its disk. */
 static void engine_thread_serve(struct engine_thread *thread) {
     bool busy = false;
     while (!queue_closed(thread->queue)) {
@@ -31,13 +32,21 @@ static void engine_thread_serve(struct engine_thread *thread) {
             return;
         }
         if (job) job_submit(job, thread->engine);
-        busy = item || (busy && engine_step(thread->engine));
+        busy = item || (!queue_closed(thread->queue) && engine_step(thread->engine));
     }
+}
+
+static void engine_thread_wake(void *user) {
+    struct engine_thread *thread = user;
+    queue_nudge(thread->queue);
 }
 
 static void *engine_thread_run(void *user) {
     struct engine_thread *thread = user;
-    thread->engine = engine_new(thread->settings, &thread->error);
+    struct engine_settings settings = *thread->settings;
+    settings.wake = engine_thread_wake;
+    settings.wake_user = thread;
+    thread->engine = engine_new(&settings, &thread->error);
     mailbox_post(thread->mailbox, &thread->loaded);
     if (thread->engine) engine_thread_serve(thread);
     return NULL;

@@ -264,6 +264,9 @@ static void jobs_model(struct jobs *jobs, struct served *model) {
                  (double)(clock_ns() - server->started_ns) / 1e9);
     else
         log_error("cannot use the model '%s': %s", model->alias, model->error.message);
+    if (loaded && engine_info(model->engine)->cache_problem)
+        log_warn("nothing will be kept on disk for '%s': %s", model->alias,
+                 engine_info(model->engine)->cache_problem);
     if (jobs->started || server->exit_status) return;
     if (!loaded) drain_fail(server);
     jobs->started = loaded && !models_loading(&jobs->models);

@@ -88,6 +88,7 @@ int main(int argc, char **argv) {
     }
     log_init(options.log_level);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a write past a limit fails instead */
     tune_memory();
     acceptor_make_room(options.max_connections);
     return serve(&options);

@@ -3,13 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/cache_dir.h"
+
 /* ---- one model ---- */
 
 static bool served_init(struct served *model, const struct options *options,
-                        const struct options_model *option) {
+                        const struct options_model *option, const char *cache_dir) {
     *model = (struct served){.alias = option->alias, .settings = options->engine};
     model->settings.model_path = option->path;
     model->settings.alias = option->alias;
+    model->settings.cache_dir = *cache_dir ? cache_dir : NULL;
     model->held = queue_new();
     return model->held != NULL;
 }
@@ -59,6 +62,10 @@ static void add_totals(struct engine_stats *sum, const struct engine_stats *stat
     sum->cache_evictions += stats->cache_evictions;
     sum->grammar_hits += stats->grammar_hits;
     sum->grammar_misses += stats->grammar_misses;
+    sum->disk_read_blocks += stats->disk_read_blocks;
+    sum->disk_written_blocks += stats->disk_written_blocks;
+    sum->disk_rejected_blocks += stats->disk_rejected_blocks;
+    sum->disk_failed_writes += stats->disk_failed_writes;
     if (stats->last_token_ns > sum->last_token_ns) sum->last_token_ns = stats->last_token_ns;
 }
 
@@ -97,8 +104,11 @@ bool models_ready(const struct served *model, struct error *error) {
 
 bool models_init(struct models *models, const struct options *options, struct mailbox *mailbox) {
     models->mailbox = mailbox;
+    if (!cache_dir_find(options->engine.cache_dir, models->cache_dir, sizeof models->cache_dir))
+        models->cache_dir[0] = '\0';
     for (models->n = 0; models->n < options->n_models; models->n++)
-        if (!served_init(&models->of[models->n], options, &options->models[models->n]))
+        if (!served_init(&models->of[models->n], options, &options->models[models->n],
+                         models->cache_dir))
             return false;
     for (unsigned i = 0; i < models->n; i++)
         if (!models_load(models, &models->of[i], &(struct error){0})) return false;
@@ -168,6 +178,7 @@ struct engine_stats models_stats(const struct models *models) {
         sum.cache_entries += now.cache_entries;
         sum.grammar_entries += now.grammar_entries;
         sum.grammar_bytes += now.grammar_bytes;
+        if (now.disk_bytes > sum.disk_bytes) sum.disk_bytes = now.disk_bytes; /* all share it */
     }
     return sum;
 }

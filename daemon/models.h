@@ -30,6 +30,7 @@ struct models {
     struct served of[OPTIONS_MODELS]; /* the first is the default */
     unsigned n;
     struct mailbox *mailbox;
+    char cache_dir[4096]; /* of all; "": none */
 };
 
 /* Starts to load all. Each tells when it is done by EVENT_MODEL. */

@@ -55,6 +55,12 @@ const struct option option_table[] = {
     BYTES("engine", "grammar-bytes", engine.grammar_bytes, KIB, 64 * GIB, 16 * MIB, FIXED,
           "memory for compiled tools and formats, of each model; what\n"
           "does not fit is compiled anew for each request"),
+    TEXT("engine", "cache-dir", "PATH|none", engine.cache_dir,
+         "where computed prompts outlive the daemon, as its user's own\n"
+         "directory (default: $CACHE_DIRECTORY, else /var/cache/plmd for\n"
+         "root, else $XDG_CACHE_HOME/plmd or ~/.cache/plmd)"),
+    BYTES("engine", "cache-bytes", engine.cache_bytes, MIB, 65536 * GIB, GIB, FIXED,
+          "how much may be kept there"),
     NUMBER("engine", "max-active", "N", engine.max_active, 1, 256, 16, FIXED,
            "generations decoded together"),
     {"engine", "isa", "scalar|avx2|avx512", "instruction set (default: the best there is)",

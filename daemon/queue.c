@@ -12,7 +12,7 @@ struct queue {
     pthread_mutex_t lock; /* guards everything below */
     pthread_cond_t filled;
     struct lane lanes[QUEUE_LANES];
-    bool closed;
+    bool closed, nudged;
 };
 
 struct queue *queue_new(void) {
@@ -89,10 +89,18 @@ struct queue_item *queue_take(struct queue *queue) {
 struct queue_item *queue_wait(struct queue *queue) {
     struct queue_item *item = NULL;
     pthread_mutex_lock(&queue->lock);
-    while (!queue->closed && !(item = queue_unlink(queue)))
+    while (!queue->closed && !(item = queue_unlink(queue)) && !queue->nudged)
         pthread_cond_wait(&queue->filled, &queue->lock);
+    queue->nudged = false;
     pthread_mutex_unlock(&queue->lock);
     return item;
+}
+
+void queue_nudge(struct queue *queue) {
+    pthread_mutex_lock(&queue->lock);
+    queue->nudged = true;
+    pthread_cond_signal(&queue->filled);
+    pthread_mutex_unlock(&queue->lock);
 }
 
 void queue_close(struct queue *queue) {

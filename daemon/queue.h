@@ -30,8 +30,11 @@ void queue_push_fair(struct queue *queue, struct queue_item *item, enum queue_la
                      uint64_t owner);
 /* The next item; NULL when there is none at the moment. */
 struct queue_item *queue_take(struct queue *queue);
-/* Sleeps until there is an item. NULL when the queue is closed, at once even if it holds items. */
+/* Sleeps until there is an item. NULL when the queue is closed, at once even if it holds items, or
+ * nudged. */
 struct queue_item *queue_wait(struct queue *queue);
+/* Lets the thread that sleeps in queue_wait go once, or whoever comes there next (unless for an item). */
+void queue_nudge(struct queue *queue);
 /* No more waiting: the thread that sleeps in queue_wait is let go. */
 void queue_close(struct queue *queue);
 bool queue_closed(struct queue *queue);

@@ -82,6 +82,12 @@ static void add_cache(struct table *table, const struct engine_stats *s) {
         {"cache", "hits", true, s->cache_hits, "Prompts that began with one."},
         {"cache", "misses", true, s->cache_misses, "Prompts that did not."},
         {"cache", "evictions", true, s->cache_evictions, "Prefixes given up for others."},
+        {"cache", "disk_bytes", false, s->disk_bytes, "In the cache directory, as last seen."},
+        {"cache", "disk_read_blocks", true, s->disk_read_blocks, "Blocks read from it."},
+        {"cache", "disk_written_blocks", true, s->disk_written_blocks, "Blocks written to it."},
+        {"cache", "disk_rejected_blocks", true, s->disk_rejected_blocks,
+         "Files that did not verify and were removed."},
+        {"cache", "disk_failed_writes", true, s->disk_failed_writes, "Blocks that could not be written."},
     };
     add(table, metrics, COUNT(metrics));
 }

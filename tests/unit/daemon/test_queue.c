@@ -1,6 +1,7 @@
 #include <check.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "daemon/queue.h"
 
@@ -52,6 +53,29 @@ START_TEST(owners_take_turns) {
 }
 END_TEST
 
+static void *nudge_later(void *queue) {
+    usleep(20000);
+    queue_nudge(queue);
+    return NULL;
+}
+
+START_TEST(nudged) {
+    struct number one = {.value = 1};
+    struct queue *queue = queue_new();
+    pthread_t thread;
+    queue_nudge(queue); /* before: it is not forgotten */
+    ck_assert_ptr_null(queue_wait(queue));
+    pthread_create(&thread, NULL, nudge_later, queue);
+    ck_assert_ptr_null(queue_wait(queue));
+    pthread_join(thread, NULL);
+    queue_nudge(queue);
+    queue_push(queue, &one.item, QUEUE_BATCH);
+    ck_assert_ptr_eq(queue_wait(queue), &one.item); /* what is there comes first */
+    ck_assert(!queue_closed(queue));
+    queue_free(queue);
+}
+END_TEST
+
 START_TEST(closed) {
     struct number one = {.value = 1};
     struct queue *queue = queue_new();
@@ -99,6 +123,7 @@ int main(void) {
     TCase *cases = tcase_create("queue");
     tcase_add_test(cases, lanes_in_order);
     tcase_add_test(cases, owners_take_turns);
+    tcase_add_test(cases, nudged);
     tcase_add_test(cases, closed);
     tcase_add_test(cases, many_threads);
     suite_add_tcase(suite, cases);
