@@ -164,7 +164,8 @@ class Daemon:
         command = [*(WRAPPER if wrapper else []), PLMD, "--model", model or MODEL, "--socket",
                    self.path, *flags]
         self.process = subprocess.Popen(command, stderr=self.log, stdout=self.log,
-                                        env={**os.environ, **(env or {})})
+                                        env={**os.environ, "PLMD_CACHE_DIR": self.folder + "/kv",
+                                             **(env or {})})
         if wait:
             self.wait_for("ok")
 

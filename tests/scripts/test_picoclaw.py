@@ -277,19 +277,39 @@ def what_was_computed_survives_a_killed_native_agent():
         is_found(computed, usage["prompt_tokens"], usage["cached_tokens"])
 
 
+def on_disk(daemon):
+    """Tokens there, and those of the prompt."""
+    with daemon.client() as client:
+        stats = client.call("stats")
+        return 32 * stats["cache"]["disk_written_blocks"], stats["engine"]["prompt_tokens"]
+
+
+def is_on_disk(daemon):
+    kept, prompt = on_disk(daemon)
+    return kept > prompt - 40
+
+
 def survives_a_killed_daemon(binary, daemon, model):
-    """The agent's first answer is being written when the daemon dies; it asks the next one. Returns that."""
+    """The agent's first answer is being written when the daemon dies; it asks the next one, which finds what the
+    first had computed. Returns that."""
     agent, outcome = Agent(binary, model, max_tokens=120), []
     thread = threading.Thread(target=lambda: outcome.append(agent.say("Count to one hundred.")))
     thread.start()
     wait_until(daemon, lambda state: state["active"] > 0 and state["last_token_age_ms"] is not None)
+    state = wait_until(daemon, lambda state: state["active"] == 0 or is_on_disk(daemon))
+    kept, prompt = on_disk(daemon)
     daemon.process.kill()
     daemon.process.wait()
-    second = Daemon(path=daemon.path)
+    assert state["active"] > 0, "not in mid-answer"
+    second = Daemon("--cache-dir", daemon.folder + "/kv", path=daemon.path)
     thread.join(120 * harness.PATIENCE)
     if not outcome or outcome[0][0]:
         second.stop()
         raise AssertionError(outcome)
+    with second.client() as client:
+        found = client.call("stats")["engine"]["cached_tokens"]
+    print(f"  {kept} of {prompt} tokens were on disk when the daemon was killed; then {found} were found")
+    assert found >= prompt - 40, found
     return agent, second
 
 
