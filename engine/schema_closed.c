@@ -25,15 +25,13 @@ static void add_each(struct schema *schema, const struct json *list, struct sche
 static void add_applied(struct schema *schema, uint32_t part, struct schema_openness *is) {
     static const uint8_t lists[] = {KW_ALL_OF, KW_ANY_OF, KW_ONE_OF, KW_DEPENDENCIES,
                                     KW_DEPENDENT_SCHEMAS};
-    static const uint8_t single[] = {KW_THEN, KW_ELSE};
+    static const uint8_t single[] = {KW_IF, KW_THEN, KW_ELSE};
     for (size_t i = 0; i < sizeof lists; i++)
         add_each(schema, schema_get(schema, part, lists[i]), is);
     for (size_t i = 0; i < sizeof single; i++) {
         const struct json *value = schema_get(schema, part, single[i]);
         if (value) add(schema_part_of(schema, value), is);
     }
-    const struct json *test = is->tests ? schema_get(schema, part, KW_IF) : NULL;
-    if (test) add(schema_part_of(schema, test), is);
     if (schema_get(schema, part, KW_REF)) add(schema_resolve(schema, part), is);
 }
 

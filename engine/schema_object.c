@@ -90,7 +90,7 @@ static bool collect_evaluated(struct schema *schema, const struct bundle *bundle
                               struct names *names) {
     struct schema_openness around;
     if (!schema_unsure(schema, bundle, at, KW_UNEVALUATED_PROPERTIES)) return true;
-    around = (struct schema_openness){.tests = true};
+    around = (struct schema_openness){.n = 0};
     schema_look_around(schema, term_part(bundle->terms[at]), &around);
     for (uint32_t i = 0; i < around.n; i++) {
         const struct json *declared = schema_get(schema, around.parts[i], KW_PROPERTIES);

@@ -349,7 +349,6 @@ bool schema_unsure(struct schema *schema, const struct bundle *bundle, uint32_t 
 enum { OPENNESS_PARTS = 256 };
 struct schema_openness { /* of an object schema with all it may lead to in place */
     uint32_t parts[OPENNESS_PARTS], n;
-    bool tests;              /* what `if` leads to is looked at too */
     bool object;             /* it speaks of objects */
     bool names;              /* it restricts names */
     uint64_t declared, least; /* members declared, members that must be there */

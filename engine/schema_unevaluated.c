@@ -26,7 +26,7 @@ static bool chosen(const struct bundle *bundle, uint32_t at, uint32_t part) {
 /* Everything that may come to evaluate for entry `at`. */
 static void look_around(struct schema *schema, const struct bundle *bundle, uint32_t at,
                         struct schema_openness *around) {
-    *around = (struct schema_openness){.tests = true};
+    *around = (struct schema_openness){.n = 0};
     schema_look_around(schema, term_part(bundle->terms[at]), around);
 }
 

@@ -144,6 +144,7 @@ static const struct texts_case texts[] = {
      {"{}", "{\"b\":1}", "{\"a\":1,\"c\":1}", "{\"c\":1}"}, {"{\"a\":1}", "{\"a\":1,\"b\":1}"}},
     {"{\"type\":\"object\",\"properties\":{\"a\":{},\"b\":{}},\"dependencies\":{\"a\":{\"properties\":{\"b\":{\"type\":\"null\"}}}}}", CLOSED,
      {"{\"b\":1}", "{\"a\":1,\"b\":null}", "{\"a\":1}"}, {"{\"a\":1,\"b\":1}"}},
+    {"{\"if\":{\"type\":\"object\"},\"then\":{\"maxLength\":1}}", CLOSED, {"{}", "\"ab\""}, {"{\"a\":1}"}},
     {"{\"type\":\"string\",\"not\":{\"pattern\":\"^x\"},\"maxLength\":2}", OPEN, {"\"\"", "\"ax\""}, {"\"x\"", "\"xa\"", "\"abc\""}},
     {"{\"type\":\"object\",\"not\":{\"required\":[\"a\",\"b\"]},\"properties\":{\"a\":{},\"b\":{}}}", OPEN,
      {"{}", "{\"a\":1}", "{\"b\":1,\"c\":1}"}, {"{\"a\":1,\"b\":1}"}},
