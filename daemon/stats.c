@@ -7,7 +7,7 @@
 #include "daemon/server.h"
 #include "daemon/service.h"
 
-enum { METRICS = 40 };
+enum { METRICS = 48 };
 
 struct metric {
     const char *group, *name;

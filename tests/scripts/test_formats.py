@@ -297,6 +297,26 @@ def random_texts():
 
 
 @test
+def kept_is_new():
+    """What earlier requests left in a grammar (masks, automata) is in no answer: one daemon compiles each anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = os.path.join(folder, "random.gguf")
+        random_model.write(harness.MODEL, model)
+        with Daemon(model=model) as keeps, Daemon("--grammar-bytes", "1K", model=model) as forgets, \
+                keeps.client(120) as kept, forgets.client(120) as new:
+            for seed in range(4):
+                for form in FORMS:
+                    params = {"prompt": "x", "response_format": form, "seed": seed, "max_tokens": 24, "logprobs": 1,
+                              "cache": {"store": False}, "temperature": 1 + seed % 3 / 2}
+                    a, b = kept.call("complete", params), new.call("complete", params)
+                    for result in a, b:
+                        result["usage"].pop("cached_tokens")
+                    assert all(a[k] == b[k] for k in ("content", "finish_reason", "usage", "logprobs")), (form, a, b)
+            hits = kept.call("stats")["grammars"]["hits"], new.call("stats")["grammars"]["hits"]
+            assert hits == (3 * len(FORMS), 0), hits
+
+
+@test
 def plmctl():
     program = os.path.join(harness.BUILD, "plmctl")
     client().close()

@@ -66,7 +66,7 @@ def valid(client, schema, text):
 
 
 class Pair:
-    """The random model behind two daemons, which differ in threads and batch."""
+    """The random model behind two daemons, which differ in threads, batch and in whether grammars are kept."""
 
     daemons = None
 
@@ -76,7 +76,8 @@ class Pair:
             cls.folder = tempfile.TemporaryDirectory()
             path = os.path.join(cls.folder.name, "random.gguf")
             random_model.write(harness.MODEL, path)
-            cls.daemons = [Daemon("--threads", "1", model=path), Daemon("--threads", "2", model=path)]
+            cls.daemons = [Daemon("--threads", "1", model=path),
+                           Daemon("--threads", "2", "--grammar-bytes", "1K", model=path)]
         return [daemon.client(120) for daemon in cls.daemons]
 
 
@@ -139,6 +140,9 @@ def always_the_same():
         answers[message["id"]] = same(message["result"])
     for i, (name, sample) in enumerate(plan):
         assert alone[i] == again[i] == answers[ids[i]], (name, sample, alone[i], again[i], answers[ids[i]])
+    kept, never = one.call("stats")["grammars"], two.call("stats")["grammars"]
+    assert kept["hits"] >= len(plan) and kept["entries"] and kept["bytes"], kept
+    assert never["hits"] == never["entries"] == never["bytes"] == 0 and never["misses"] >= len(plan), never
     one.close()
     two.close()
 
