@@ -10,6 +10,7 @@
 static bool served_init(struct served *model, const struct options *options,
                         const struct options_model *option, const char *cache_dir) {
     *model = (struct served){.alias = option->alias, .settings = options->engine};
+    model->settings.draft_max = options->draft_max ? options->draft_max : ENGINE_NO_DRAFTS;
     model->settings.model_path = option->path;
     model->settings.alias = option->alias;
     model->settings.cache_dir = *cache_dir ? cache_dir : NULL;

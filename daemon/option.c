@@ -63,6 +63,9 @@ const struct option option_table[] = {
           "how much may be kept there"),
     NUMBER("engine", "max-active", "N", engine.max_active, 1, 256, 16, FIXED,
            "generations decoded together"),
+    NUMBER("engine", "draft-max", "N", draft_max, 0, 64, 12, FIXED,
+           "tokens computed a pass on the chance that they will be chosen;\n"
+           "the same answers, sooner; 0: none"),
     {"engine", "isa", "scalar|avx2|avx512", "instruction set (default: the best there is)",
      OPTION_CHOICE, AT(engine.isa_name), 0, 0, 0, FIXED},
 

@@ -29,6 +29,7 @@ struct options_text;
 
 struct options {
     struct engine_settings engine;               /* of every model; path and alias are in models */
+    unsigned draft_max;                          /* of every model; 0: no drafts */
     struct options_model models[OPTIONS_MODELS]; /* the first is the default */
     unsigned n_models;        /* at least one, unless there is nothing to serve */
     const char *socket_path;  /* NULL: the default place */

@@ -146,50 +146,54 @@ static bool token_allowed(const struct generation *g, uint32_t token) {
     return len && matcher_allows(g->matcher, bytes, len);
 }
 
-uint32_t generation_narrow(struct generation *g, struct engine *engine, uint32_t *ids, uint32_t most) {
+/* The tokens that the grammar leaves at `matcher`, if they are few: fills ids (room for `most`) and
+ * returns how many; 0: any token may have to be looked at. */
+static uint32_t narrow(const struct generation *g, struct engine *engine, struct matcher *matcher, uint32_t *ids,
+                       uint32_t most) {
     uint32_t n = 0, n_words = (engine->info.n_vocab + 63) / 64;
-    if (!g->matcher || matcher_is_free(g->matcher)) return 0;
-    if (matcher_mask(g->matcher, engine->mask) + engine->n_end_tokens > most) return 0;
-    if (matcher_may_end(g->matcher)) add_end_tokens(g, engine->mask);
-    trail_clear(g, engine->mask);
+    if (!matcher || matcher_is_free(matcher)) return 0;
+    if (matcher_mask(matcher, engine->mask) + engine->n_end_tokens > most) return 0;
+    if (matcher_may_end(matcher)) add_end_tokens(g, engine->mask);
+    if (matcher == g->matcher) trail_clear(g, engine->mask);
     for (uint32_t word = 0; word < n_words; word++)
         for (uint64_t rest = engine->mask[word]; rest; rest &= rest - 1)
             ids[n++] = word * 64 + (uint32_t)__builtin_ctzll(rest);
     return n;
 }
 
-uint32_t generation_narrow_held(struct generation *g, struct engine *engine, uint32_t *ids, uint32_t most) {
-    struct error error = {0};
-    struct matcher *now = g->matcher, *after = matcher_copy(now, &error);
-    uint32_t len, n = 0;
-    const char *bytes = vocab_bytes(engine->vocab, g->held, &len);
-    if (after && matcher_accept(after, bytes, len)) {
-        g->matcher = after;
-        n = generation_narrow(g, engine, ids, most);
-        g->matcher = now;
-    }
-    matcher_free(after);
-    return n;
+void generation_want(struct generation *g, struct engine *engine, struct matcher *matcher,
+                     struct wanted *wanted) {
+    uint32_t n_vocab = engine->info.n_vocab, most = n_vocab / CHOSEN_SHARE, row = engine->n_full;
+    *wanted = (struct wanted){0};
+    if (engine->n_full + engine->n_few == engine->max_logits) return;
+    uint32_t *chosen = engine->chosen + (size_t)engine->n_few * most;
+    wanted->n_chosen = narrow(g, engine, matcher, chosen, most);
+    wanted->chosen = chosen;
+    if (wanted->n_chosen) row = engine->max_logits - ++engine->n_few;
+    else engine->n_full++;
+    wanted->logits = engine->logits + (size_t)row * n_vocab;
 }
 
 /* As choose, where the grammar leaves few tokens. */
-static uint32_t choose_among(const struct generation *g, struct engine *engine, float *logits) {
-    uint32_t best = g->chosen[0];
+static uint32_t choose_among(const struct generation *g, struct engine *engine, const struct wanted *wanted) {
+    uint32_t best = wanted->chosen[0];
+    float *logits = wanted->logits;
     if (sampler_is_argmax(g->sampler)) {
-        for (uint32_t i = 1; i < g->n_chosen; i++) /* NaN never wins */
-            if (logits[g->chosen[i]] > logits[best] || isnan(logits[best])) best = g->chosen[i];
-        return logits[best] > -INFINITY ? best : g->chosen[0];
+        for (uint32_t i = 1; i < wanted->n_chosen; i++) /* NaN never wins */
+            if (logits[wanted->chosen[i]] > logits[best] || isnan(logits[best])) best = wanted->chosen[i];
+        return logits[best] > -INFINITY ? best : wanted->chosen[0];
     }
     memset(engine->mask, 0, (engine->info.n_vocab + 63) / 64 * sizeof *engine->mask);
-    for (uint32_t i = 0; i < g->n_chosen; i++)
-        engine->mask[g->chosen[i] / 64] |= 1ull << g->chosen[i] % 64;
+    for (uint32_t i = 0; i < wanted->n_chosen; i++)
+        engine->mask[wanted->chosen[i] / 64] |= 1ull << wanted->chosen[i] % 64;
     return sampler_draw(g->sampler, engine->kernels, logits, engine->mask, generation_length(g));
 }
 
 /* The token at this position, or TOKEN_NONE when the grammar leaves none. */
-static uint32_t choose(struct generation *g, struct engine *engine, float *logits) {
+static uint32_t choose(struct generation *g, struct engine *engine, const struct wanted *wanted) {
     uint32_t n_vocab = engine->info.n_vocab;
-    if (g->n_chosen) return choose_among(g, engine, logits);
+    float *logits = wanted->logits;
+    if (wanted->n_chosen) return choose_among(g, engine, wanted);
     if (sampler_is_argmax(g->sampler)) {
         uint32_t best = (uint32_t)engine->kernels->argmax(logits, n_vocab);
         if (token_allowed(g, best) && !trail_was_taken(g, best)) return best;
@@ -400,8 +404,8 @@ static bool ends_call(const struct generation *g) {
            !matcher_is_free(g->matcher) && matcher_may_end(g->matcher);
 }
 
-void generation_step(struct generation *g, struct engine *engine, float *logits) {
-    uint32_t token = choose(g, engine, logits);
+void generation_step(struct generation *g, struct engine *engine, const struct wanted *wanted) {
+    uint32_t token = choose(g, engine, wanted);
     if (token == TOKEN_NONE) {
         turn_back(g, engine);
         return;

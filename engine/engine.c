@@ -108,10 +108,19 @@ static unsigned thread_count(const struct engine_settings *settings) {
     return threads < MAX_THREADS ? threads : MAX_THREADS;
 }
 
+/* However many are active, each has room for its last row and one draft. */
+static void set_drafts(struct engine *engine, const struct engine_settings *settings) {
+    uint32_t most = settings->draft_max ? settings->draft_max : DRAFT_DEFAULT;
+    if (settings->draft_max == ENGINE_NO_DRAFTS) most = 0;
+    engine->draft_max = most < DRAFT_MOST ? most : DRAFT_MOST;
+    engine->max_logits = 2 * engine->max_active + engine->draft_max;
+    if (engine->batch_rows < engine->max_logits) engine->batch_rows = engine->max_logits;
+}
+
 static bool open_runtime(struct engine *engine, const struct engine_settings *settings, struct error *error) {
     engine->max_active = settings->max_active ? settings->max_active : DEFAULT_ACTIVE;
     engine->batch_rows = settings->batch_rows ? settings->batch_rows : DEFAULT_ROWS;
-    if (engine->batch_rows < 2 * engine->max_active) engine->batch_rows = 2 * engine->max_active;
+    set_drafts(engine, settings);
     set_context(engine, settings);
     engine->rows = calloc(engine->batch_rows, sizeof *engine->rows);
     engine->prefix = prefix_new(&engine->kv, engine->model->fingerprint);

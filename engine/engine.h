@@ -19,6 +19,7 @@
 struct engine;
 struct generation;
 
+enum { ENGINE_NO_DRAFTS = 0x7fffffff };
 struct engine_settings { /* zero-initialise; 0 means the default */
     const char *model_path;
     const char *alias;      /* default: the file's stem */
@@ -29,6 +30,7 @@ struct engine_settings { /* zero-initialise; 0 means the default */
     uint64_t grammar_bytes; /* budget of the compiled grammars kept; default: 16 MiB */
     unsigned max_active;    /* generations decoded together; default 16 */
     unsigned batch_rows;    /* rows per forward pass; default 512 */
+    unsigned draft_max;     /* tokens drafted per forward pass; default 12; ENGINE_NO_DRAFTS: none */
     int isa;                /* allowed ISAs (kernels.h); 0: all */
     const char *isa_name;   /* or by name: "scalar", "avx2", "avx512" */
     const char *cache_dir;  /* where computed KV outlives the engine; NULL: nowhere */

@@ -42,6 +42,8 @@ struct engine {
     uint32_t *end_tokens;
     size_t n_end_tokens;
     uint32_t max_active, batch_rows;
+    uint32_t draft_max;  /* tokens drafted in a pass, beside one for each generation; 0: none at all */
+    uint32_t max_logits; /* rows of a pass that may have logits */
     struct grammar_cache *grammars; /* locks itself */
     /* Of the engine thread. */
     struct pool *pool;
@@ -53,8 +55,10 @@ struct engine {
     struct forward *forward;
     struct generation_list queue, active;
     uint64_t reserved_blocks; /* what the active generations may come to need */
-    float *logits;            /* [2 * max_active][n_vocab] while busy */
-    uint32_t *chosen;         /* [2 * max_active][n_vocab / CHOSEN_SHARE] beside them */
+    float *logits;            /* [max_logits][n_vocab] while busy: rows of all tokens from the first on, of few
+                                 tokens from the last down */
+    uint32_t *chosen;         /* [max_logits][n_vocab / CHOSEN_SHARE] beside them */
+    uint32_t n_full, n_few;   /* such rows of this pass */
     uint64_t *mask;           /* [(n_vocab + 63) / 64] */
     struct row *rows;         /* [batch_rows] */
     struct counters counters;

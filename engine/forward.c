@@ -273,42 +273,44 @@ static void ffn_step(struct forward *f) {
     each_row(f, add_residual);
 }
 
-/* How many rows from i on are alike and have consecutive buffers. */
-static uint32_t output_group(const struct forward *f, uint32_t i) {
-    uint32_t count = 1;
-    const struct row *row = &f->rows[i];
-    if (row->n_chosen) return 1;
-    while (i + count < f->n && !row[count].n_chosen &&
-           row[count].logits == row->logits + (size_t)count * f->model->n_vocab)
-        count++;
-    return count;
+static void prepare_output(struct forward *f, const struct row *row, uint32_t i) {
+    size_t e = f->model->n_embd;
+    const float *x = f->x + (size_t)(row - f->rows) * e;
+    f->kernels->rms_norm(f->y + i * e, x, f->model->output_norm, e, f->model->norm_eps);
 }
 
-static void output_product(struct forward *f, const struct row *row, uint32_t count) {
+/* Logits of one row, of some tokens. */
+static void output_chosen(struct forward *f, const struct row *row) {
     const struct weight *w = &f->model->output;
-    if (row->n_chosen) {
-        struct product_chosen chosen = {w, f->activation[0], row->logits, row->chosen, row->n_chosen};
-        product_run_chosen(f->kernels, f->pool, &chosen, f->scratch, f->kernel_scratch);
-        return;
-    }
-    struct product logits = {w, f->activation[0], row->logits, f->model->n_vocab};
-    product_run(f->kernels, f->pool, &logits, 1, count, f->scratch, f->kernel_scratch);
+    struct product_chosen chosen = {w, f->activation[0], row->logits, row->chosen, row->n_chosen};
+    prepare_output(f, row, 0);
+    f->kernels->activation_quantize(w->type, f->activation[0], f->y, w->k, 1, w->k, 0, 1);
+    product_run_chosen(f->kernels, f->pool, &chosen, f->scratch, f->kernel_scratch);
 }
 
-/* Logits of the rows that want them, in groups of rows whose buffers are consecutive. */
-static void output_step(struct forward *f) {
-    const struct model *m = f->model;
-    const struct weight *w = &m->output;
-    size_t e = m->n_embd;
-    for (uint32_t i = 0, count; i < f->n; i += count) {
-        count = 1;
-        if (!f->rows[i].logits) continue;
-        count = output_group(f, i);
-        for (uint32_t r = i; r < i + count; r++)
-            f->kernels->rms_norm(f->y + r * e, f->x + r * e, m->output_norm, e, m->norm_eps);
-        f->kernels->activation_quantize(w->type, f->activation[0], f->y + i * e, e, count, e, 0, count);
-        output_product(f, &f->rows[i], count);
+/* Logits of all tokens, of as many rows from `from` on as have consecutive buffers; rows that want none or
+ * few may lie between. Returns the row to go on with. */
+static uint32_t output_all(struct forward *f, uint32_t from) {
+    const struct weight *w = &f->model->output;
+    struct product logits = {w, f->activation[0], f->rows[from].logits, f->model->n_vocab};
+    uint32_t count = 0, i = from;
+    for (; i < f->n; i++) {
+        const struct row *row = &f->rows[i];
+        if (!row->logits || row->n_chosen) continue;
+        if (row->logits != logits.out + (size_t)count * f->model->n_vocab) break;
+        prepare_output(f, row, count++);
     }
+    f->kernels->activation_quantize(w->type, f->activation[0], f->y, w->k, count, w->k, 0, count);
+    product_run(f->kernels, f->pool, &logits, 1, count, f->scratch, f->kernel_scratch);
+    return i;
+}
+
+static void output_step(struct forward *f) {
+    for (uint32_t i = 0; i < f->n; i++)
+        if (f->rows[i].logits && f->rows[i].n_chosen) output_chosen(f, &f->rows[i]);
+    for (uint32_t i = 0; i < f->n;)
+        if (f->rows[i].logits && !f->rows[i].n_chosen) i = output_all(f, i);
+        else i++;
 }
 
 bool forward_run(struct forward *f, const struct row *rows, uint32_t n, struct error *error) {

@@ -6,6 +6,7 @@
 #ifndef ENGINE_GENERATION_H
 #define ENGINE_GENERATION_H
 
+#include "engine/draft.h"
 #include "engine/engine_state.h"
 #include "engine/form.h"
 #include "engine/matcher.h"
@@ -35,13 +36,9 @@ struct generation {
     struct trail trail;   /* where the grammar has guards */
     struct sampler *sampler;
     struct output output;
-    float *logits;        /* this step's, or NULL */
-    const uint32_t *chosen; /* if n_chosen: the only tokens that have logits in this step, ascending */
-    uint32_t n_chosen;
+    struct wanted now;    /* logits of the last position, where the pass has them */
     uint32_t held;        /* what the grammar determines next, if no longer token covers it; TOKEN_NONE */
-    float *held_logits;   /* computed on the chance that `held` is chosen, or NULL */
-    const uint32_t *held_chosen;
-    uint32_t n_held_chosen;
+    struct draft draft;   /* rows of the pass beyond the last token */
     uint64_t blocks;      /* reserved */
     uint64_t weight;      /* of its prefill in this pass; 0: all its rows go */
     bool started, prefilled, done;
@@ -65,14 +62,13 @@ static inline uint32_t generation_length(const struct generation *g) {
 /* Makes matcher, sampler and output ready and appends what the grammar forces at once. False and
  * *error on failure. */
 bool generation_start(struct generation *g, struct engine *engine, struct error *error);
-/* The tokens that the grammar leaves for the next step, if they are few: fills ids (room for `most`)
- * and returns how many; 0: any token may have to be looked at. */
-uint32_t generation_narrow(struct generation *g, struct engine *engine, uint32_t *ids, uint32_t most);
-/* The same for the step after, if that takes the held token. */
-uint32_t generation_narrow_held(struct generation *g, struct engine *engine, uint32_t *ids, uint32_t most);
+/* Reserves room for a row's logits in this pass: of all tokens, or of those that the grammar leaves at `matcher`
+ * (NULL: free text) if they are few. Without room `wanted` is none. */
+void generation_want(struct generation *g, struct engine *engine, struct matcher *matcher,
+                     struct wanted *wanted);
 /* Takes logits of the last position: draws, consumes, appends forced tokens; may end the generation
  * (then generation_finish was called). */
-void generation_step(struct generation *g, struct engine *engine, float *logits);
+void generation_step(struct generation *g, struct engine *engine, const struct wanted *wanted);
 /* Ends it: result or error, last chunk. Does not call `done`. */
 void generation_finish(struct generation *g, enum finish_reason reason);
 void generation_fail(struct generation *g, const struct error *error);

@@ -202,48 +202,44 @@ static struct kv_block *take_block(void *user) {
     return prefix_take(user);
 }
 
-/* The i-th of a pass: those of the last row that is waiting. */
-static void want_logits(struct engine *engine, struct generation *g, struct row *row, uint32_t i) {
-    uint32_t n_vocab = engine->info.n_vocab, most = n_vocab / CHOSEN_SHARE;
-    uint32_t *chosen = engine->chosen + (size_t)i * most;
-    g->n_chosen = row->n_chosen = generation_narrow(g, engine, chosen, most);
-    g->chosen = row->chosen = chosen;
-    g->logits = row->logits = engine->logits + (size_t)i * n_vocab;
+static struct row row_of(struct generation *g, uint32_t position, uint32_t token, struct wanted wanted) {
+    return (struct row){.sequence = &g->sequence,
+                        .position = position,
+                        .token = token,
+                        .logits = wanted.logits,
+                        .chosen = wanted.chosen,
+                        .n_chosen = wanted.n_chosen};
 }
 
-/* The i-th of a pass: those after the token that is held. */
-static void want_held_logits(struct engine *engine, struct generation *g, struct row *row, uint32_t i) {
-    uint32_t n_vocab = engine->info.n_vocab, most = n_vocab / CHOSEN_SHARE;
-    uint32_t *chosen = engine->chosen + (size_t)i * most;
-    g->n_held_chosen = row->n_chosen = generation_narrow_held(g, engine, chosen, most);
-    g->held_chosen = row->chosen = chosen;
-    g->held_logits = row->logits = engine->logits + (size_t)i * n_vocab;
+/* How many tokens a generation may draft in this pass. */
+static uint32_t draft_share(const struct engine *engine) {
+    uint32_t share = engine->draft_max / (uint32_t)engine->active.n;
+    return share ? share : engine->draft_max > 0;
 }
 
-/* Adds up to `limit` rows of g to the batch; returns how many. A held token goes along with the last
- * row: when it is chosen, the next logits are there already. */
-static uint32_t add_rows(struct engine *engine, struct generation *g, uint32_t at, uint32_t limit,
-                         uint32_t *n_logits) {
-    uint32_t waiting = pending(g), held = g->held != TOKEN_NONE, from = g->sequence.n_tokens;
-    bool all = waiting + held <= limit;
-    uint32_t n = all ? waiting : limit < waiting ? limit : waiting - 1;
-    g->logits = g->held_logits = NULL;
+/* Adds up to `limit` rows of g to the batch; returns how many. Behind the last row that is waiting go
+ * those of its draft. */
+static uint32_t add_rows(struct engine *engine, struct generation *g, uint32_t at, uint32_t limit) {
+    static const struct wanted none;
+    uint32_t waiting = pending(g), from = g->sequence.n_tokens, share = draft_share(engine);
+    bool all = waiting <= limit;
+    uint32_t n = all ? waiting : limit;
+    g->now = none;
+    g->draft.n = 0;
     if (!n) return 0;
-    if (!sequence_reserve(&g->sequence, from + n + held, take_block, engine->prefix)) {
+    if (all) generation_want(g, engine, g->matcher, &g->now);
+    if (all) draft_make(g, engine, share < limit - n ? share : limit - n);
+    if (!sequence_reserve(&g->sequence, from + n + g->draft.n, take_block, engine->prefix)) {
         struct error error = {0};
         error_set(&error, ERROR_OUT_OF_MEMORY, "no memory left for the KV cache");
         generation_fail(g, &error);
         return 0;
     }
     for (uint32_t i = 0; i < n; i++)
-        engine->rows[at + i] = (struct row){
-            .sequence = &g->sequence, .position = from + i, .token = g->tokens.ids[from + i]};
-    if (!all) return n;
-    want_logits(engine, g, &engine->rows[at + n - 1], (*n_logits)++);
-    if (!held) return n;
-    engine->rows[at + n] = (struct row){.sequence = &g->sequence, .position = from + n, .token = g->held};
-    want_held_logits(engine, g, &engine->rows[at + n], (*n_logits)++);
-    return n + 1;
+        engine->rows[at + i] = row_of(g, from + i, g->tokens.ids[from + i], i + 1 < n ? none : g->now);
+    for (uint32_t i = 0; i < g->draft.n; i++)
+        engine->rows[at + n + i] = row_of(g, from + n + i, g->draft.tokens[i], g->draft.after[i]);
+    return n + g->draft.n;
 }
 
 static bool has_long_prefill(const struct generation *g) {
@@ -267,18 +263,19 @@ static uint64_t weigh_prefills(struct engine *engine) {
 /* Decodes and short remainders first; what room is left goes to prefills, in equal shares to the groups
  * and within each. */
 static uint32_t build_batch(struct engine *engine) {
-    uint32_t n = 0, n_logits = 0, room;
+    uint32_t n = 0, room;
     uint64_t weights = weigh_prefills(engine);
+    engine->n_full = engine->n_few = 0;
     for (struct generation *g = engine->active.first; g; g = g->next) {
-        g->logits = NULL;
-        if (!g->done && !g->weight) n += add_rows(engine, g, n, engine->batch_rows - n, &n_logits);
+        g->now.logits = NULL;
+        if (!g->done && !g->weight) n += add_rows(engine, g, n, engine->batch_rows - n);
     }
     room = engine->batch_rows - n;
     if (n && room > BUSY_PREFILL_ROWS) room = BUSY_PREFILL_ROWS;
     for (struct generation *g = engine->active.first; g && room; g = g->next) {
         if (!g->weight) continue;
         uint32_t share = (uint32_t)((room * g->weight + weights - 1) / weights);
-        uint32_t added = add_rows(engine, g, n, share, &n_logits);
+        uint32_t added = add_rows(engine, g, n, share);
         weights -= g->weight;
         n += added;
         room -= added;
@@ -301,20 +298,34 @@ static void note_prefilled(struct engine *engine, struct generation *g, int64_t 
     share_prompt(engine, g);
 }
 
+/* Does the next token follow the last one that KV is there for, and is it this one? */
+static bool goes_on(const struct generation *g, uint32_t at, uint32_t token) {
+    return g->sequence.n_tokens == at && g->tokens.len > at && g->tokens.ids[at] == token;
+}
+
+/* Takes what was drafted as far as it is what was chosen, and chooses by the logits that are there
+ * then. A row whose logits are needed and missing is computed again. Returns how many were taken. */
+static uint32_t use_draft(struct engine *engine, struct generation *g) {
+    const struct draft *draft = &g->draft;
+    uint32_t n = 0, at = g->sequence.n_tokens;
+    for (; n < draft->n && goes_on(g, at + n, draft->tokens[n]); n++) {
+        bool choice = !g->done && pending(g) == 1;
+        if (choice && !draft->after[n].logits) break;
+        g->sequence.n_tokens++;
+        if (choice) generation_step(g, engine, &draft->after[n]);
+    }
+    return n;
+}
+
 static void use_logits(struct engine *engine, struct generation *g, int64_t now) {
-    uint32_t held = g->held, at = g->sequence.n_tokens -= g->held_logits != NULL;
+    g->sequence.n_tokens -= g->draft.n; /* these positions are taken again, one by one, or written anew */
     if (!g->prefilled) note_prefilled(engine, g, now);
     else g->result.steps++;
-    g->result.drafted_tokens += g->held_logits != NULL;
-    generation_step(g, engine, g->logits);
-    bool kept = g->sequence.n_tokens == at && g->tokens.len > at; /* nothing before was taken back */
-    if (g->held_logits && kept && g->tokens.ids[at] == held) {
-        g->sequence.n_tokens++;
-        g->result.accepted_tokens++;
-        g->chosen = g->held_chosen;
-        g->n_chosen = g->n_held_chosen;
-        if (!g->done && !pending(g)) generation_step(g, engine, g->held_logits);
-    }
+    generation_step(g, engine, &g->now);
+    uint32_t accepted = use_draft(engine, g);
+    g->result.drafted_tokens += g->draft.n;
+    g->result.accepted_tokens += accepted;
+    draft_learn(&g->draft, accepted);
     count(&engine->counters.steps, 1);
     atomic_store_explicit(&engine->counters.last_token_ns, now, memory_order_relaxed);
 }
@@ -344,7 +355,7 @@ static void tell_all(struct engine *engine, int64_t now) {
 
 static bool logits_ready(struct engine *engine) {
     if (engine->logits) return true;
-    size_t n = 2 * (size_t)engine->max_active * engine->info.n_vocab;
+    size_t n = (size_t)engine->max_logits * engine->info.n_vocab;
     if (!engine->chosen) engine->chosen = calloc(n / CHOSEN_SHARE + 1, sizeof *engine->chosen);
     if (!engine->chosen) return false;
     return posix_memalign((void **)&engine->logits, 64, n * sizeof *engine->logits) == 0 ||
@@ -362,7 +373,7 @@ static void run_pass(struct engine *engine) {
     }
     int64_t now = clock_ns();
     for (struct generation *g = engine->active.first; g; g = g->next) {
-        if (g->logits && !g->done) use_logits(engine, g, now);
+        if (g->now.logits && !g->done) use_logits(engine, g, now);
         else if (!g->done && !g->prefilled) share_prompt(engine, g);
     }
     tell_all(engine, now);

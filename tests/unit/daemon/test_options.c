@@ -38,6 +38,7 @@ START_TEST(defaults) {
     ck_assert_int_eq(options.log_level, LOG_LEVEL_INFO);
     ck_assert(!options.log_prompts);
     ck_assert_uint_eq(options.engine.threads, 0);
+    ck_assert_uint_eq(options.draft_max, 12);
     ck_assert_ptr_null(options.engine.isa_name);
 }
 END_TEST
@@ -61,7 +62,7 @@ END_TEST
 START_TEST(everything) {
     ck_assert(parse("--model=a=b=c --socket /s --socket-group g --threads 3 --ctx=2048 "
                     "--kv-bytes 64M --grammar-bytes 2M --max-active 2 --max-line 1K --isa scalar --drain-timeout 0 "
-                    "--log-level debug --log-prompts --max-queue-jobs=7"));
+                    "--log-level debug --log-prompts --max-queue-jobs=7 --draft-max 0"));
     ck_assert_str_eq(options.models[0].alias, "a");
     ck_assert_str_eq(options.models[0].path, "b=c");
     ck_assert_str_eq(options.socket_path, "/s");
@@ -77,6 +78,7 @@ START_TEST(everything) {
     ck_assert_int_eq(options.log_level, LOG_LEVEL_DEBUG);
     ck_assert(options.log_prompts);
     ck_assert_uint_eq(options.max_queue_jobs, 7);
+    ck_assert_uint_eq(options.draft_max, 0);
 }
 END_TEST
 

@@ -1,6 +1,7 @@
 /* Whatever company a generation has, it answers as it does alone: submitted together in any order,
  * others cancelled at random steps, with so little KV memory that the cache is evicted all the
- * time, with one thread or two. And groups take turns. */
+ * time, with one thread or two, with drafts where alone there were none. And
+ * groups take turns. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -92,6 +93,8 @@ static void real_request(struct request *request, unsigned i) {
 
 /* ---- running them --------------------------------------------------------------------------- */
 
+static uint64_t drafted, accepted; /* by the generations so far */
+
 struct run {
     const struct request *request;
     struct generation *generation;
@@ -122,11 +125,15 @@ static void prepare(struct run *run, struct engine *engine, const struct request
     ck_assert_msg(run->generation != NULL, "%s", error.message);
 }
 
-/* What must be the same in any company, as text. */
+/* What must be the same in any company, as text: all but what was cached or drafted, and the passes
+ * that this saved. */
 static void describe(struct buf *out, const struct generation_result *r) {
     buf_printf(
-        out, "finish %d, %" PRIu64 " + %" PRIu64 " (%" PRIu64 " forced) tokens, %" PRIu64 " steps:",
-        r->finish, r->prompt_tokens, r->completion_tokens, r->forced_tokens, r->steps);
+        out, "finish %d, %" PRIu64 " + %" PRIu64 " (%" PRIu64 " forced) tokens:", r->finish,
+        r->prompt_tokens, r->completion_tokens, r->forced_tokens);
+    drafted += r->drafted_tokens;
+    accepted += r->accepted_tokens;
+    ck_assert_uint_le(r->accepted_tokens, r->drafted_tokens);
     if (r->content.bytes) buf_add(out, r->content.bytes, r->content.len);
     for (size_t i = 0; i < r->n_calls; i++) {
         buf_printf(out, " call %.*s ", (int)r->calls[i].name.len, r->calls[i].name.bytes);
@@ -189,18 +196,30 @@ static void together(struct engine *engine, struct run *runs, size_t n, unsigned
     }
 }
 
-static struct engine *open_engine(const char *path, unsigned threads, uint64_t kv_bytes,
-                                  unsigned max_active, unsigned batch_rows, uint32_t n_ctx) {
+static struct engine *new_engine(const struct engine_settings *settings) {
     struct error error = {0};
-    struct engine_settings settings = {.model_path = path,
-                                       .threads = threads,
-                                       .kv_bytes = kv_bytes,
-                                       .n_ctx = n_ctx,
-                                       .max_active = max_active,
-                                       .batch_rows = batch_rows};
-    struct engine *engine = engine_new(&settings, &error);
+    struct engine *engine = engine_new(settings, &error);
     ck_assert_msg(engine != NULL, "%s", error.message);
     return engine;
+}
+
+static struct engine *open_engine(const char *path, unsigned threads, uint64_t kv_bytes,
+                                  unsigned max_active, unsigned batch_rows, uint32_t n_ctx) {
+    return new_engine(&(struct engine_settings){.model_path = path,
+                                                .threads = threads,
+                                                .kv_bytes = kv_bytes,
+                                                .n_ctx = n_ctx,
+                                                .max_active = max_active,
+                                                .batch_rows = batch_rows});
+}
+
+/* One generation at a time, and nothing drafted. */
+static struct engine *open_reference(const char *path, uint32_t n_ctx) {
+    return new_engine(&(struct engine_settings){.model_path = path,
+                                                .threads = 1,
+                                                .n_ctx = n_ctx,
+                                                .max_active = 1,
+                                                .draft_max = ENGINE_NO_DRAFTS});
 }
 
 typedef void make_request(struct request *request, unsigned i);
@@ -219,6 +238,7 @@ static void check_rounds(struct engine *engine, struct engine *reference, make_r
         requests[i].spec.batch_priority = i % 10 == 4;
         expected[i] = alone(reference, &requests[i]);
     }
+    ck_assert_uint_eq(drafted, 0);
     for (unsigned round = 0; round < rounds; round++) {
         for (size_t i = 0; i < n; i++) prepare(&runs[i], engine, &requests[i]);
         together(engine, runs, n, &random, round % 3 == 2 ? 50 : 0);
@@ -230,6 +250,8 @@ static void check_rounds(struct engine *engine, struct engine *reference, make_r
         ck_assert_uint_eq(engine->reserved_blocks, 0);
         ck_assert_uint_eq(engine->active.n + engine->queue.n, 0);
     }
+    ck_assert_uint_gt(accepted, 0);
+    ck_assert_uint_lt(accepted, drafted); /* some had to be forgotten */
     for (size_t i = 0; i < n; i++) buf_free(&expected[i]);
 }
 
@@ -259,7 +281,7 @@ START_TEST(in_any_company) {
     } settings[] = {
         {1, 5, 4, 8}, {2, 7, 16, 64}, {1, 12, 16, 512}, {2, 40, 3, 24}, {1, 400, 16, 33}};
     enum { BLOCK_BYTES = LAYERS * HEADS_KV * 2 * KV_TILE * HEAD_DIM * 2 };
-    struct engine *reference = open_engine(tiny_path, 1, 0, 1, 0, TINY_CONTEXT);
+    struct engine *reference = open_reference(tiny_path, TINY_CONTEXT);
     struct engine *engine =
         open_engine(tiny_path, settings[_i].threads, settings[_i].blocks * BLOCK_BYTES,
                     settings[_i].max_active, settings[_i].batch_rows, TINY_CONTEXT);
@@ -441,7 +463,7 @@ END_TEST
 
 START_TEST(real_model) {
     if (!present(model_file())) return;
-    struct engine *reference = open_engine(model_file(), 1, 0, 1, 0, 512);
+    struct engine *reference = open_reference(model_file(), 512);
     struct engine *engine = open_engine(model_file(), 2, 20 << 20, 6, 96, 512);
     check_rounds(engine, reference, real_request, 12, 3, 7);
     engine_free(engine);
