@@ -1,10 +1,11 @@
-/* draft: tokens that are computed before they were chosen, on the chance that they will be (engine thread).
+/* draft: tokens that are computed before they were chosen, on the chance that they will be (engine
+ * thread).
  *
- * What the grammar determines next, if no longer token covers it, and what the answer is likely to copy
- * from its request (engine/guess.h) go into the pass as rows behind the last one. The pass then has the
- * logits that the next choices are made by, if those come out as drafted; where one does not, the rows
- * from there on are forgotten. Choices are made exactly as they were without a draft, so that it can't
- * change an answer, only when it comes.
+ * What the grammar determines next, if no longer token covers it, and what the answer is likely to
+ * copy from its request (engine/guess.h) go into the pass as rows behind the last one. The pass
+ * then has the logits that the next choices are made by, if those come out as drafted; where one
+ * does not, the rows from there on are forgotten. Choices are made exactly as they were without a
+ * draft, so that it can't change an answer, only when it comes.
  */
 #ifndef ENGINE_DRAFT_H
 #define ENGINE_DRAFT_H
@@ -18,7 +19,7 @@ struct generation;
 struct engine;
 struct matcher;
 
-struct wanted { /* logits of one row */
+struct wanted {             /* logits of one row */
     float *logits;          /* or NULL: none */
     const uint32_t *chosen; /* if n_chosen: the only tokens that have logits, ascending */
     uint32_t n_chosen;
@@ -40,8 +41,9 @@ struct draft {
 };
 
 void draft_free(struct draft *draft);
-/* Drafts at most `most` tokens to follow g's last one, with what is wanted after them. */
-void draft_make(struct generation *g, struct engine *engine, uint32_t most);
+/* Drafts at most `most` tokens to follow g's last one, with what is wanted after them; the pass has
+ * so many rows before. */
+void draft_make(struct generation *g, struct engine *engine, uint32_t waiting, uint32_t most);
 /* So many of them were chosen. */
 void draft_learn(struct draft *draft, uint32_t accepted);
 

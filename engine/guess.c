@@ -18,7 +18,8 @@ static bool is_digit(char c) {
 
 /* A letter of a word, those beyond ASCII included. */
 static bool is_letter(char c) {
-    return is_upper(c) || is_digit(c) || (c >= 'a' && c <= 'z') || c == '_' || (unsigned char)c >= 0x80;
+    return is_upper(c) || is_digit(c) || (c >= 'a' && c <= 'z') || c == '_' ||
+           (unsigned char)c >= 0x80;
 }
 
 /* Does byte i belong to the word before it? Also what only joins letters does: 3.5, O'Neil, a-b. */
@@ -37,7 +38,8 @@ struct match {
 
 static size_t common(const char *bytes, size_t end, const char *suffix_end, size_t most) {
     size_t len = 0;
-    while (len < most && len < end && bytes[end - 1 - len] == suffix_end[-1 - (ptrdiff_t)len]) len++;
+    while (len < most && len < end && bytes[end - 1 - len] == suffix_end[-1 - (ptrdiff_t)len])
+        len++;
     return len;
 }
 
@@ -49,7 +51,7 @@ static struct match find_before(const struct guess_text *text, size_t most) {
     size_t from = text->n > SEARCHED ? text->n - SEARCHED : 0, at = text->n - 1;
     if (!most || text->n < 2) return best;
     if (most > COMPARED) most = COMPARED;
-    for (const char *hit; at > from && (hit = memrchr(bytes + from, end[-1], at - from)); ) {
+    for (const char *hit; at > from && (hit = memrchr(bytes + from, end[-1], at - from));) {
         at = (size_t)(hit - bytes);
         size_t len = common(bytes, at + 1, end, most);
         bool whole = len == most && (at + 1 == len || !is_letter(bytes[at - len]));
@@ -62,17 +64,17 @@ static struct match find_before(const struct guess_text *text, size_t most) {
 
 /* ---- strings -------------------------------------------------------------------------------- */
 
-/* Copies the rest of a word, and the words after it that seem to belong to it: names go on in capitals,
- * and who has copied several words copies more. */
-static size_t copy_phrase(char *out, const char *from, size_t n, bool name, bool phrase) {
-    size_t len = 0;
-    while (len < GUESS_PHRASE && len < n) {
-        while (len < n && len < GUESS_PHRASE && in_word(from, n, len)) out[len] = from[len], len++;
-        if (len + 1 >= n || from[len] != ' ' || !is_letter(from[len + 1])) break;
-        if (!phrase && !(name && (is_upper(from[len + 1]) || is_digit(from[len + 1])))) break;
-        if (len < GUESS_PHRASE) out[len] = ' ', len++;
+/* Copies the rest of a word, and the words after it that seem to belong to it: names go on in
+ * capitals, and who has copied several words copies more. */
+static void copy_phrase(struct guess *guess, const char *from, size_t n, bool name, bool phrase) {
+    for (size_t i = 0;; i++) {
+        for (; in_word(from, n, i) && guess->n < GUESS_PHRASE; i++)
+            guess_add(guess, from[i], GUESS_LETTER);
+        if (guess->n >= GUESS_PHRASE || i + 1 >= n || from[i] != ' ' || !is_letter(from[i + 1]))
+            return;
+        if (!phrase && !(name && (is_upper(from[i + 1]) || is_digit(from[i + 1])))) return;
+        guess_add(guess, ' ', GUESS_SPACE);
     }
-    return len;
 }
 
 static size_t span_length(const struct place_span *span) {
@@ -84,7 +86,8 @@ static size_t used_up_to(const struct guess_text *text, const struct place_span 
     size_t len = span_length(value);
     const char *asked = text->bytes + text->asked.first;
     if (!len) return text->asked.first;
-    const char *hit = memmem(asked, span_length(&text->asked), text->bytes + text->answer + value->first, len);
+    const char *hit =
+        memmem(asked, span_length(&text->asked), text->bytes + text->answer + value->first, len);
     return hit ? (size_t)(hit - text->bytes) + len : text->asked.first;
 }
 
@@ -94,45 +97,46 @@ static bool is_first(const char *bytes, size_t first, size_t i) {
     return i == first || strchr(".?!:\"'`", bytes[i - 1]);
 }
 
-static size_t copy_quoted(char *out, const char *bytes, size_t i, size_t end) {
+static void copy_quoted(struct guess *guess, const char *bytes, size_t i, size_t end) {
     const char *close = memchr(bytes + i + 1, bytes[i], end - i - 1);
     size_t len = close ? (size_t)(close - (bytes + i + 1)) : 0;
-    if (!len || len > GUESS_PHRASE || memchr(bytes + i + 1, '\n', len) || memchr(bytes + i + 1, '\\', len))
-        return 0;
-    memcpy(out, bytes + i + 1, len);
-    return len;
+    if (len > GUESS_PHRASE || memchr(bytes + i + 1, '\n', len) || memchr(bytes + i + 1, '\\', len))
+        return;
+    for (size_t k = 0; k < len; k++)
+        guess_add(guess, bytes[i + 1 + k], k ? GUESS_LETTER : GUESS_NAME);
 }
 
 /* The next name or quoted phrase from i on. */
-static size_t next_name(char *out, const struct guess_text *text, size_t i) {
+static void next_name(struct guess *guess, const struct guess_text *text, size_t i) {
     const char *bytes = text->bytes;
-    size_t first = text->asked.first, end = text->asked.end, len;
-    for (; i < end; i++) {
-        bool begins = i == first || !is_letter(bytes[i - 1]);
-        if (begins && bytes[i] && strchr("'\"`", bytes[i]) && (len = copy_quoted(out, bytes, i, end))) return len;
-        if (begins && is_upper(bytes[i]) && !is_first(bytes, first, i) && i + 1 < end && in_word(bytes, end, i + 1))
-            return copy_phrase(out, bytes + i, end - i, true, false);
+    size_t first = text->asked.first, end = text->asked.end;
+    for (; i < end && !guess->n; i++) {
+        if (i > first && is_letter(bytes[i - 1])) continue;
+        if (bytes[i] && strchr("'\"`", bytes[i]))
+            copy_quoted(guess, bytes, i, end);
+        else if (is_upper(bytes[i]) && !is_first(bytes, first, i) && in_word(bytes, end, i + 1))
+            copy_phrase(guess, bytes + i, end - i, true, false);
     }
-    return 0;
+    guess->kind[0] = GUESS_NAME;
 }
 
-static size_t close_string(char *out, size_t len) {
-    out[len] = '"';
-    return len + 1;
-}
-
-size_t guess_string(char *out, const struct guess_text *text, const struct place *place) {
+void guess_string(struct guess *guess, const struct guess_text *text, const struct place *place) {
     const char *value = text->bytes + text->answer + place->start;
-    size_t len = text->n - text->answer - place->start, copied;
+    size_t len = text->n - text->answer - place->start;
     if (!len) {
-        copied = next_name(out, text, used_up_to(text, &place->string));
-        return copied ? close_string(out, copied) : 0;
+        next_name(guess, text, used_up_to(text, &place->string));
+        if (guess->n) guess_add(guess, '"', GUESS_CLOSE);
+        return;
     }
     struct match match = find_before(text, len);
-    if (match.len < len && match.len < 3) return close_string(out, 0);
+    if (match.len < len && match.len < 3) {
+        guess_add(guess, '"', GUESS_INVENTED);
+        return;
+    }
     bool name = is_upper(value[0]) || is_digit(value[0]), phrase = memchr(value, ' ', len) && !name;
     size_t left = (match.end < text->answer ? text->answer : text->n) - match.end;
-    return close_string(out, copy_phrase(out, text->bytes + match.end, left, name, phrase));
+    copy_phrase(guess, text->bytes + match.end, left, name, phrase);
+    guess_add(guess, '"', GUESS_CLOSE);
 }
 
 /* ---- numbers -------------------------------------------------------------------------------- */
@@ -147,7 +151,8 @@ static size_t number_length(const char *bytes, size_t end, size_t i) {
 }
 
 /* The next number from i on that begins with these digits, of which there may be none. */
-static size_t next_number(const struct guess_text *text, size_t i, const char *digits, size_t n, size_t *len) {
+static size_t next_number(const struct guess_text *text, size_t i, const char *digits, size_t n,
+                          size_t *len) {
     const char *bytes = text->bytes;
     size_t end = text->asked.end;
     for (; i < end; i++) {
@@ -160,34 +165,35 @@ static size_t next_number(const struct guess_text *text, size_t i, const char *d
     return SIZE_MAX;
 }
 
-size_t guess_number(char *out, const struct guess_text *text, const struct place *place) {
+void guess_number(struct guess *guess, const struct guess_text *text, const struct place *place) {
     bool begun = place->kind == PLACE_WORD;
     const char *digits = text->bytes + text->answer + place->start;
     size_t n = begun ? text->n - text->answer - place->start : 0, len = 0;
     size_t at = next_number(text, used_up_to(text, &place->word), digits, n, &len);
     if (at == SIZE_MAX) at = next_number(text, text->asked.first, digits, n, &len);
-    if (at == SIZE_MAX) return 0;
-    if (!begun && at > text->asked.first + 1 && text->bytes[at - 1] == '-' && text->bytes[at - 2] == ' ') at--, len++;
-    memcpy(out, text->bytes + at + n, len - n);
-    return len - n;
+    if (at == SIZE_MAX) return;
+    if (!begun && at > text->asked.first + 1 && text->bytes[at - 1] == '-' &&
+        text->bytes[at - 2] == ' ')
+        at--, len++;
+    for (size_t i = n; i < len; i++)
+        guess_add(guess, text->bytes[at + i], i ? GUESS_DIGIT : GUESS_NUMBER);
 }
 
 bool guess_more(const struct guess_text *text, const struct place *place) {
-    char name[GUESS_BYTES];
+    struct guess name = {.n = 0};
     size_t len;
     if (place->word.end > place->string.end)
         return next_number(text, used_up_to(text, &place->word), "", 0, &len) != SIZE_MAX;
-    return next_name(name, text, used_up_to(text, &place->string)) > 0;
+    next_name(&name, text, used_up_to(text, &place->string));
+    return name.n > 0;
 }
 
 /* ---- anything ------------------------------------------------------------------------------- */
 
-size_t guess_copy(char *out, const struct guess_text *text) {
+void guess_copy(struct guess *guess, const struct guess_text *text) {
     struct match match = find_before(text, COMPARED);
-    size_t len = text->n - match.end;
-    if (match.len < LEAST_COPIED) return 0;
-    if (match.end < text->answer && len > text->answer - match.end) len = text->answer - match.end;
-    if (len > GUESS_BYTES) len = GUESS_BYTES;
-    memcpy(out, text->bytes + match.end, len);
-    return len;
+    size_t len = (match.end < text->answer ? text->answer : text->n) - match.end;
+    if (match.len < LEAST_COPIED) return;
+    for (size_t i = 0; i < len && guess->n < GUESS_BYTES; i++)
+        guess_add(guess, text->bytes[match.end + i], GUESS_COPY);
 }

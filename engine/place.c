@@ -53,7 +53,9 @@ static void between(struct place *place, char c) {
 
 void place_read(struct place *place, const char *bytes, size_t n) {
     for (size_t i = 0; i < n; i++, place->at++) {
-        if (place->kind == PLACE_STRING || place->kind == PLACE_KEY) in_string(place, bytes[i]);
-        else between(place, bytes[i]);
+        if (place->kind == PLACE_STRING || place->kind == PLACE_KEY)
+            in_string(place, bytes[i]);
+        else
+            between(place, bytes[i]);
     }
 }

@@ -228,7 +228,7 @@ static uint32_t add_rows(struct engine *engine, struct generation *g, uint32_t a
     g->draft.n = 0;
     if (!n) return 0;
     if (all) generation_want(g, engine, g->matcher, &g->now);
-    if (all) draft_make(g, engine, share < limit - n ? share : limit - n);
+    if (all) draft_make(g, engine, at + n, share < limit - n ? share : limit - n);
     if (!sequence_reserve(&g->sequence, from + n + g->draft.n, take_block, engine->prefix)) {
         struct error error = {0};
         error_set(&error, ERROR_OUT_OF_MEMORY, "no memory left for the KV cache");
