@@ -232,6 +232,7 @@ static void check_rounds(struct engine *engine, struct engine *reference, make_r
     struct run runs[MAX_REQUESTS];
     struct buf expected[MAX_REQUESTS];
     unsigned random = seed;
+    drafted = accepted = 0;
     for (size_t i = 0; i < n; i++) {
         make(&requests[i], (unsigned)i);
         requests[i].spec.fair_group = i % 3;
@@ -340,7 +341,7 @@ START_TEST(across_restarts) {
         unsigned blocks, files;
     } settings[] = {{400, 1000}, {16, 1000}, {24, 12}, {12, 1000}};
     enum { BLOCK_BYTES = LAYERS * HEADS_KV * 2 * KV_TILE * HEAD_DIM * 2 };
-    struct engine *reference = open_engine(tiny_path, 1, 0, 1, 0, TINY_CONTEXT);
+    struct engine *reference = open_reference(tiny_path, TINY_CONTEXT);
     struct engine_stats stats;
     uint64_t read = 0, rejected = 0;
     unsigned random = (unsigned)_i + 1;
