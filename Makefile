@@ -18,6 +18,8 @@ CFLAGS += -std=gnu11 $(OPT) $(WARN) $(SAN) -fno-math-errno -ffp-contract=off -D_
 # Small programs: what is not used is left out, and nobody unwinds C without debug information.
 CFLAGS  += -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 LDFLAGS += $(SAN) -pthread -Wl,--gc-sections
+# Pointers in tables take a bit to relocate, not 24 bytes (20 KB); a linker that can't warns and goes on.
+LDFLAGS += -Wl,-z,pack-relative-relocs
 VERSION := $(shell cat VERSION)
 
 ISA := $(shell uname -m)
@@ -51,11 +53,17 @@ all: $(PROGRAMS) $(RPC_PAGE)
 $(KERNELS_O): CFLAGS += $(KERNEL_SAN)
 # The specification must not be vectorised behind its back: gcc 12 -O3 miscompiles such loops.
 $(BUILD)/kernels/scalar/%.o: CFLAGS += -fno-tree-vectorize -fno-tree-slp-vectorize
-$(BUILD)/kernels/avx2/%.o:   CFLAGS += -O3 -mavx2 -mfma -mf16c
-$(BUILD)/kernels/avx512/%.o: CFLAGS += -O3 -mavx2 -mfma -mf16c -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
+# These say by intrinsics what is a vector. Small arrays become registers once -O3 unrolls loops over them;
+# where pragmas say so already, it would only make more code.
+VECTOR := -mavx2 -mfma -mf16c
+UNROLLED := -O2 -fno-tree-vectorize -fno-tree-slp-vectorize
+$(BUILD)/kernels/avx2/%.o:   CFLAGS += -O3 $(VECTOR)
+$(BUILD)/kernels/avx512/%.o: CFLAGS += -O3 $(VECTOR) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
+$(foreach k,avx2/tile avx2/rows avx2/attention avx512/tile avx512/attention avx512/rows avx512/matmul,$(BUILD)/kernels/$(k).o): CFLAGS += $(UNROLLED)
 
 # What runs once a request or less is small rather than fast; in the usual build only.
-SMALL := $(wildcard daemon/*.c proto/*.c $(patsubst %,engine/%*.c,schema check_schema validate regex gguf model chat))
+SMALL := $(wildcard daemon/*.c proto/*.c $(patsubst %,engine/%*.c,schema check_schema validate regex gguf model chat \
+    answer engine finish gbnf generation network_gbnf network_measure output schedule text_check trail vocab widen))
 # Where the time goes that a schema takes.
 SMALL := $(filter-out $(patsubst %,engine/schema%.c,_part _map _object _bundle _guard),$(SMALL:engine/schema.c=))
 $(call objects,$(SMALL)): CFLAGS += $(if $(findstring -O2,$(OPT)),-Os)

@@ -89,8 +89,10 @@ INLINE void batch_side(uint32_t type, struct batch *out) {
     _mm512_store_si512(out->side, type == WEIGHT_Q4_1 ? _mm512_castps_si512(ds) : start);
 }
 
-/* n blocks from x on, at most 16. */
-INLINE void quantize_batch(uint32_t type, struct batch *out, const float *x, size_t n) {
+/* n blocks from x on, at most 16. The types differ in one line, and a call pays for 512 values: the
+ * long body is compiled once. */
+static __attribute__((noinline)) void quantize_batch(uint32_t type, struct batch *out,
+                                                     const float *x, size_t n) {
     for (size_t b = n; b < 16; b++) out->sum[b] = _mm_setzero_si128();
     batch_scales(out, x, n);
     batch_quantize(out, x, n);
@@ -101,7 +103,7 @@ INLINE size_t at_most_16(size_t n) {
     return n < 16 ? n : 16;
 }
 
-INLINE void quantize_blocks(uint32_t type, struct tile_block *out, size_t slot, const float *x,
+static void quantize_blocks(uint32_t type, struct tile_block *out, size_t slot, const float *x,
                             size_t n_blocks) {
     struct batch batch;
     for (size_t first = 0; first < n_blocks; first += 16, x += 16 * BLOCK) {
@@ -145,7 +147,7 @@ static void quantize_supers(uint32_t type, struct tile_super *out, size_t slot, 
     }
 }
 
-INLINE void quantize_linear_blocks(uint32_t type, void *activation, const float *x,
+static void quantize_linear_blocks(uint32_t type, void *activation, const float *x,
                                    size_t n_blocks) {
     float *d = linear_d(activation, n_blocks), *side = d + 4 * linear_quads(n_blocks);
     struct linear_quad *quads = activation;
@@ -199,23 +201,18 @@ static void quantize_tiled(uint32_t type, void *activation, const float *x,
                            const struct tiling *tiling, size_t k, size_t row) {
     size_t slot, tile = tiling_find(tiling, &slot, row);
     struct tile_block *blocks = (struct tile_block *)activation + tile * (k / BLOCK);
-    switch (type) {
-    case WEIGHT_Q4_0: quantize_blocks(WEIGHT_Q4_0, blocks, slot, x, k / BLOCK); break;
-    case WEIGHT_Q4_1: quantize_blocks(WEIGHT_Q4_1, blocks, slot, x, k / BLOCK); break;
-    case WEIGHT_Q8_0: quantize_blocks(WEIGHT_Q8_0, blocks, slot, x, k / BLOCK); break;
-    default:
+    if (weight_format(type)->block == BLOCK)
+        quantize_blocks(type, blocks, slot, x, k / BLOCK);
+    else
         quantize_supers(type, (struct tile_super *)activation + tile * (k / SUPER), slot, x,
                         k / SUPER);
-    }
 }
 
 static void quantize_linear(uint32_t type, void *activation, const float *x, size_t k) {
-    switch (type) { /* one compiled body a type */
-    case WEIGHT_Q4_0: quantize_linear_blocks(WEIGHT_Q4_0, activation, x, k / BLOCK); break;
-    case WEIGHT_Q4_1: quantize_linear_blocks(WEIGHT_Q4_1, activation, x, k / BLOCK); break;
-    case WEIGHT_Q8_0: quantize_linear_blocks(WEIGHT_Q8_0, activation, x, k / BLOCK); break;
-    default: quantize_linear_supers(type, activation, x, k / SUPER);
-    }
+    if (weight_format(type)->block == BLOCK)
+        quantize_linear_blocks(type, activation, x, k / BLOCK);
+    else
+        quantize_linear_supers(type, activation, x, k / SUPER);
 }
 
 void activation_quantize_avx512(uint32_t type, void *activation, const float *x, size_t ldx,

@@ -162,9 +162,9 @@ INLINE void tile_supers_16(const struct tile_call *call, int n) {
     }
 }
 
+/* A height of 1 has no tile: see linear.h. */
 #define FOR_HEIGHT(body, ...)                                                                      \
     switch (n_rows) {                                                                              \
-    case 1: body(__VA_ARGS__, 1); break;                                                           \
     case 2: body(__VA_ARGS__, 2); break;                                                           \
     case 3: body(__VA_ARGS__, 3); break;                                                           \
     case 4: body(__VA_ARGS__, 4); break;                                                           \
