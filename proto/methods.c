@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/json.h"
+#include "proto/methods_packed.h"
 
 static const struct {
     const char *name;
@@ -79,21 +80,25 @@ static bool methods_add(struct methods *methods, json_t *file) {
     return true;
 }
 
+/* Takes nothing over. False: out of memory. */
+static bool methods_add_texts(struct methods *methods, const char *text, size_t n) {
+    for (; n > 0; n--, text += strlen(text) + 1) {
+        json_t *file = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        if (!file || !methods_add(methods, file)) return false;
+    }
+    return true;
+}
+
 static struct methods *methods_load(void) {
-    size_t n = 0;
-    while (method_files[n]) n++;
+    const size_t n = methods_packed.files;
+    char *texts = methods_unpack(&methods_packed);
     struct methods *methods = calloc(1, sizeof *methods + n * sizeof *methods->specs);
     if (methods) methods->notifications = json_array();
-    if (methods && !methods->notifications) {
-        free(methods);
-        return NULL;
-    }
-    for (size_t i = 0; methods && i < n; i++) {
-        json_t *file = json_loads(method_files[i], JSON_REJECT_DUPLICATES, NULL);
-        if (file && methods_add(methods, file)) continue;
+    if (!methods || !texts || !methods->notifications || !methods_add_texts(methods, texts, n)) {
         methods_free(methods);
         methods = NULL;
     }
+    free(texts);
     return methods;
 }
 

@@ -22,12 +22,9 @@ struct methods {
     size_t n;
     const json_t *errors;        /* the contract's table: code, name, when, data */
     const json_t *notifications; /* the files of what the daemon sends unasked */
-    const json_t *components; /* what schemas refer to by "#/components/schemas/NAME" */
+    const json_t *components;    /* what schemas refer to by "#/components/schemas/NAME" */
     struct method_spec specs[];
 };
-
-extern const char
-    *const method_files[]; /* the files' texts, NULL-terminated; made by embed-methods */
 
 const struct methods *methods_get(void); /* NULL when out of memory */
 /* The method of that name (a JSON value); NULL if there is none. */

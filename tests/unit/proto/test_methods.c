@@ -1,11 +1,13 @@
 /* The method files: known keywords only, examples that hold, names that the code knows. */
 #include <check.h>
+#include <glob.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proto/json.h"
 #include "proto/methods.h"
+#include "proto/methods_packed.h"
 #include "proto/pattern.h"
 #include "proto/shape.h"
 
@@ -123,7 +125,8 @@ START_TEST(wrong_results_are_found) {
 END_TEST
 
 static void check_notification(const json_t *file) {
-    const json_t *params = json_object_get(file, "params"), *example, *components = methods_get()->components;
+    const json_t *params = json_object_get(file, "params"), *example,
+                 *components = methods_get()->components;
     const char *name = json_string_value(json_object_get(file, "notification"));
     struct error error = {0};
     size_t i;
@@ -207,6 +210,58 @@ START_TEST(patterns) {
 }
 END_TEST
 
+/* Without its layout every packed text is its file. */
+START_TEST(texts_are_the_files) {
+    glob_t files;
+    char *texts = methods_unpack(&methods_packed);
+    const char *text = texts;
+    ck_assert_ptr_nonnull(texts);
+    ck_assert_int_eq(glob("proto/methods/*.json", 0, NULL, &files), 0);
+    ck_assert_uint_eq(files.gl_pathc, methods_packed.files);
+    for (size_t i = 0; i < files.gl_pathc; i++, text += strlen(text) + 1) {
+        json_t *packed = json_loads(text, 0, NULL),
+               *file = json_load_file(files.gl_pathv[i], 0, NULL);
+        ck_assert_msg(packed && json_equal(packed, file), "%s", files.gl_pathv[i]);
+        json_decref(packed);
+        json_decref(file);
+    }
+    ck_assert_ptr_eq(text, texts + methods_packed.text_bytes);
+    globfree(&files);
+    free(texts);
+}
+END_TEST
+
+START_TEST(unpacking) {
+    static const struct {
+        const char *bytes;
+        size_t n, text_bytes;
+        const char *text; /* NULL: refused */
+    } cases[] = {
+        {"\1a", 3, 2, "a"},                 /* with its NUL */
+        {"\0a\x80\1\0\0\0", 7, 6, "aaaaa"}, /* a copy of what it writes itself */
+        {"\1a", 3, 3, NULL},                /* less than was said */
+        {"\1a", 3, 1, NULL},
+        {"\2a", 3, 3, NULL}, /* the bytes end */
+        {"\0a\x80\1", 4, 5, NULL},
+        {"\0a\x80\2\0\0\0", 7, 6, NULL}, /* from before the text */
+        {"\0a\x80\0\0\0\0", 7, 6, NULL},
+        {"\0a\x81\1\0\0\0", 7, 5, NULL}, /* past its end */
+        {"\0a", 2, 1, NULL},             /* no NUL */
+        {"", 0, 0, NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint8_t *exact = malloc(cases[i].n ? cases[i].n : 1); /* so that sanitizers see the end */
+        memcpy(exact, cases[i].bytes, cases[i].n);
+        struct methods_packed packed = {1, cases[i].text_bytes, cases[i].n, exact};
+        char *text = methods_unpack(&packed);
+        ck_assert_msg(!text == !cases[i].text, "case %zu", i);
+        if (text) ck_assert_str_eq(text, cases[i].text);
+        free(text);
+        free(exact);
+    }
+}
+END_TEST
+
 int main(void) {
     Suite *suite = suite_create("methods");
     TCase *tests = tcase_create("methods");
@@ -219,6 +274,8 @@ int main(void) {
     tcase_add_test(tests, error_table);
     tcase_add_test(tests, discovery);
     tcase_add_test(tests, patterns);
+    tcase_add_test(tests, texts_are_the_files);
+    tcase_add_test(tests, unpacking);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
