@@ -19,6 +19,7 @@ struct spelling {
     uint32_t used;                /* then: machine_keys_used */
     struct level root;            /* the thread as it stands, for the general walk */
     const struct mask_open *open; /* of the state the walk begins with */
+    struct elsewhere *elsewhere;  /* of other states */
     const uint64_t *plain;        /* the plain tokens that are short enough there */
     bool clearing;
     bool exact;                      /* they all are wherever `open` leads */
@@ -26,16 +27,32 @@ struct spelling {
     uint8_t lead[128];               /* by byte - 128 */
 };
 
+/* What states take that the first one's kinds don't lead to, looked for where much of the vocabulary
+ * depends on it. */
+enum { FOUND = 6, WORTH = 1024 /* nodes */ };
+struct elsewhere {
+    struct mask_kinds kinds;
+    uint32_t n;
+    struct {
+        uint16_t kinds;
+        uint8_t limit;
+        uint32_t high, most;
+    } found[FOUND];
+    uint8_t of[LANGUAGE_STATES], far[LANGUAGE_STATES]; /* which is a state's, + 1; its `member` there */
+    struct mask_open open;       /* scratch */
+};
+
 struct letters { /* by depth */
     uint16_t state[TRIE_MAX_DEPTH + 1];
-    uint8_t scan[TRIE_MAX_DEPTH + 1];
+    uint8_t scan[TRIE_MAX_DEPTH + 1]; /* with OPEN where the character's state is not known yet */
+    uint32_t acc[TRIE_MAX_DEPTH + 1]; /* what of it was read then */
     uint32_t count[TRIE_MAX_DEPTH + 1];
     uint8_t byte[TRIE_MAX_DEPTH + 1];
     uint64_t hash[TRIE_MAX_DEPTH + 1]; /* of a key that may run out */
     bool hashed[TRIE_MAX_DEPTH + 1];   /* it is known */
 };
 
-enum { NOWHERE = 255, MIXED = LANGUAGE_DEAD - 1 };
+enum { NOWHERE = 255, MIXED = LANGUAGE_DEAD - 1, OPEN = 128 };
 
 static uint8_t utf8_step(uint8_t scan, unsigned byte) {
     uint32_t acc = 0;
@@ -60,10 +77,50 @@ static bool counts(const struct spelling *spelling, uint16_t state, uint32_t *co
     return *count >= spelling->min || language->most[state] >= spelling->min - *count;
 }
 
-/* Where a byte that is not plain ASCII leads. MIXED: not to be judged here. */
-static uint16_t beyond(const struct spelling *spelling, unsigned byte, uint16_t state,
-                       uint8_t *scan) {
+/* How many characters must and may follow. */
+static struct language_length rest_of(const struct spelling *spelling, uint32_t count) {
+    uint32_t max = spelling->max;
+    return (struct language_length){spelling->min > count ? spelling->min - count : 0,
+                                    max == RULES_INFINITE ? LANGUAGE_INFINITE : max - count};
+}
+
+/* A byte of a character that only all its bytes together tell from others. */
+static uint16_t undecided(const struct spelling *spelling, unsigned byte, uint8_t *scan,
+                          struct letters *letters, uint32_t depth) {
     const struct language *language = spelling->language;
+    uint16_t state = letters->state[depth - 1], next;
+    bool bounded = spelling->max != RULES_INFINITE, begins = *scan == QUOTED_NORMAL;
+    struct quoted_range range[2];
+    uint8_t at = *scan & ~OPEN;
+    uint32_t count = letters->count[depth - 1], *acc = &letters->acc[depth];
+    *acc = begins ? 0 : letters->acc[depth - 1];
+    if (begins && bounded && count >= spelling->max) return LANGUAGE_DEAD;
+    if (begins && (bounded || count < spelling->min)) count++;
+    letters->count[depth] = count;
+    struct language_length rest = rest_of(spelling, count);
+    switch (quoted_step(&at, acc, (unsigned char)byte)) {
+    case QUOTED_CHAR:
+        *scan = at;
+        next = language_step(language, state, *acc);
+        if (next == LANGUAGE_DEAD || language->least[next] > rest.max ||
+            language->most[next] < rest.min)
+            return LANGUAGE_DEAD;
+        return next;
+    case QUOTED_MORE:
+        *scan = at | OPEN;
+        quoted_ranges(at, *acc, range); /* of a character begun in UTF-8: one */
+        return language_viable(language, state, range[0].from, range[0].to, &rest) ? state
+                                                                                   : LANGUAGE_DEAD;
+    default: return LANGUAGE_DEAD;
+    }
+}
+
+/* Where a byte that is not plain ASCII leads. MIXED: not to be judged here. */
+static uint16_t beyond(const struct spelling *spelling, unsigned byte, uint8_t *scan,
+                       struct letters *letters, uint32_t depth) {
+    const struct language *language = spelling->language;
+    uint16_t state = letters->state[depth - 1];
+    if (*scan & OPEN) return undecided(spelling, byte, scan, letters, depth);
     if (*scan != QUOTED_NORMAL) {
         uint8_t next = byte >= 0x80 && byte < 0xC0 ? spelling->utf8[*scan][byte - 128] : NOWHERE;
         if (next != NOWHERE) *scan = next;
@@ -72,12 +129,24 @@ static uint16_t beyond(const struct spelling *spelling, unsigned byte, uint16_t 
     if (byte < 0x80) return MIXED;
     if (spelling->lead[byte - 128] == NOWHERE) return LANGUAGE_DEAD;
     uint8_t class = language->lead[byte - 0xC0];
-    if (class == LANGUAGE_NO_CLASS) return MIXED;
+    if (class == LANGUAGE_NO_CLASS)
+        return spelling->key ? MIXED : undecided(spelling, byte, scan, letters, depth);
     *scan = spelling->lead[byte - 128];
     return language->next[(size_t)state * language->n_classes + class];
 }
 
 /* ---- whole subtrees ---- */
+
+/* Is the state a member, and may so many characters more follow? */
+static inline bool reaches(uint32_t member, uint32_t limit, uint32_t more) {
+    return member && (limit == MASK_OPEN_FAR || member - 1 + more <= limit);
+}
+
+static bool fits(const struct spelling *spelling, uint32_t count, uint32_t more, uint32_t least,
+                 uint32_t most) {
+    return (spelling->max == RULES_INFINITE || (uint64_t)count + more + least <= spelling->max) &&
+           (count >= spelling->min || most >= spelling->min - count);
+}
 
 /* Does the state take everything plain below the node, as far as the length goes? */
 static inline bool takes_all(const struct spelling *spelling, const struct trie_kinds *kinds,
@@ -88,18 +157,49 @@ static inline bool takes_all(const struct spelling *spelling, const struct trie_
     uint32_t below = kinds->below[node], more = kinds->deepest[node] - depth;
     uint16_t state = letters->state[depth];
     uint32_t least = language->most_least, most = language->least_most;
-    if (below & NEVER) return false;
-    if (spelling->open->member[state] && !(below & ~(uint32_t)spelling->open->kinds)) {
+    if (below & NEVER || letters->scan[depth] & OPEN) return false;
+    if (!(below & ~(uint32_t)spelling->open->kinds) &&
+        reaches(spelling->open->member[state], spelling->open->limit, more)) {
         if (spelling->exact) return true;
         least = spelling->open->high;
         most = spelling->open->most;
     } else if (language->open[state] < more || (below & UNKNOWN)) {
         return false;
     }
-    if (!counted) return true;
-    uint32_t count = letters->count[depth];
-    return (spelling->max == RULES_INFINITE || (uint64_t)count + more + least <= spelling->max) &&
-           (count >= spelling->min || most >= spelling->min - count);
+    return !counted || fits(spelling, letters->count[depth], more, least, most);
+}
+
+/* What a state takes that was not looked for yet. */
+static void look_for(const struct spelling *spelling, uint16_t state) {
+    struct elsewhere *other = spelling->elsewhere;
+    const struct language *language = spelling->language;
+    if (other->of[state] || other->n == FOUND) return;
+    mask_find_open(&other->open, language, &other->kinds, state);
+    other->found[other->n].kinds = other->open.kinds;
+    other->found[other->n].limit = other->open.limit;
+    other->found[other->n].high = other->open.high;
+    other->found[other->n++].most = other->open.most;
+    for (uint32_t i = 0; i < language->n_states; i++)
+        if (other->open.member[i] && !other->of[i]) {
+            other->of[i] = (uint8_t)other->n;
+            other->far[i] = other->open.member[i];
+        }
+}
+
+/* The same as takes_all of a state that the first one's kinds do not lead to. */
+static bool takes_elsewhere(const struct spelling *spelling, const struct trie_kinds *kinds,
+                            uint32_t node, uint32_t size, const struct letters *letters,
+                            uint32_t depth) {
+    struct elsewhere *other = spelling->elsewhere;
+    uint16_t state = letters->state[depth];
+    uint32_t below = kinds->below[node], more = kinds->deepest[node] - depth;
+    if (below & 1 << TRIE_OTHER || letters->scan[depth] & OPEN) return false;
+    if (size >= WORTH && !spelling->open->member[state]) look_for(spelling, state);
+    if (!other->of[state]) return false;
+    uint32_t i = other->of[state] - 1u;
+    return !(below & ~(uint32_t)other->found[i].kinds) &&
+           reaches(other->far[state], other->found[i].limit, more) &&
+           fits(spelling, letters->count[depth], more, other->found[i].high, other->found[i].most);
 }
 
 static void set_plain(struct walk *walk, const uint64_t *plain, uint32_t from, uint32_t end) {
@@ -157,15 +257,16 @@ static bool is_new_key(struct walk *walk, const struct spelling *spelling, struc
 }
 
 /* The state after a byte, LANGUAGE_DEAD, or MIXED: not to be judged here. */
-static inline uint16_t letter(const struct spelling *spelling, unsigned byte, uint16_t state,
-                              uint8_t *scan) {
+static inline uint16_t letter(const struct spelling *spelling, unsigned byte, uint8_t *scan,
+                              struct letters *letters, uint32_t depth) {
     const struct language *language = spelling->language;
+    uint16_t state = letters->state[depth - 1];
     if (spelling->key && *scan == QUOTED_NORMAL && byte >= 0x80 &&
         language->words[state] != LANGUAGE_PLENTY)
         return LANGUAGE_DEAD; /* as machine_open_key */
     if (*scan == QUOTED_NORMAL && language_is_plain(byte))
         return language->next[(size_t)state * language->n_classes + language->ascii[byte]];
-    return beyond(spelling, byte, state, scan);
+    return beyond(spelling, byte, scan, letters, depth);
 }
 
 static inline void walk_letters(struct walk *walk, const struct spelling *spelling,
@@ -182,13 +283,21 @@ static inline void walk_letters(struct walk *walk, const struct spelling *spelli
             i += size;
             continue;
         }
-        uint16_t state = letter(spelling, byte, letters->state[from], &scan);
-        if (counted) letters->count[depth] = letters->count[from];
+        if ((size >= WORTH || spelling->elsewhere->n) &&
+            takes_elsewhere(spelling, kinds, i, size, letters, from)) {
+            if (!spelling->clearing || spelling->plain != walk->trie->plain)
+                set_plain(walk, walk->trie->plain, i, i + size);
+            i += size;
+            continue;
+        }
+        letters->count[depth] = letters->count[from];
+        uint16_t state = letter(spelling, byte, &scan, letters, depth);
         letters->byte[depth] = (uint8_t)byte;
         if (spelling->key && state < MIXED && !is_new_key(walk, spelling, letters, state, depth))
             state = MIXED;
         bool stepped = state < MIXED;
-        if (counted && stepped && begins) stepped = counts(spelling, state, &letters->count[depth]);
+        if (counted && stepped && begins && !(scan & OPEN))
+            stepped = counts(spelling, state, &letters->count[depth]);
         if (!stepped) {
             if (spelling->clearing) clear_all(walk, i, i + size);
             if (state == MIXED && byte != '"') leave(walk, tree, i, spelling, letters, from);
@@ -222,10 +331,11 @@ static void choose_plain(struct walk *walk, struct spelling *spelling, uint32_t 
 
 static void walk_spelling(struct walk *walk, struct spelling *spelling,
                           const struct thread *inside) {
-    enum { MOST = 1 << TRIE_SPACE | 1 << TRIE_HEX_SMALL | 1 << TRIE_SMALL };
+    enum { MOST = 1 << TRIE_HEX_SMALL | 1 << TRIE_SMALL };
     struct letters letters;
-    spelling->clearing =
-        (spelling->open->kinds & MOST) == MOST || spelling->language->open[inside->state] >= 4;
+    bool most = (spelling->open->kinds & MOST) == MOST &&
+                language_step(spelling->language, inside->state, ' ') != LANGUAGE_DEAD;
+    spelling->clearing = most || spelling->language->open[inside->state] >= 4;
     if (spelling->clearing)
         memcpy(walk->bits, spelling->plain, walk->trie->n_words * sizeof *walk->bits);
     letters.state[0] = inside->state;
@@ -239,18 +349,23 @@ static void walk_spelling(struct walk *walk, struct spelling *spelling,
 
 void mask_walk_inside(struct walk *walk, const struct thread *inside, const struct thread *key) {
     struct mask_open open;
+    struct elsewhere elsewhere;
     struct spelling spelling = {.language = &walk->machine->rules->languages[inside->cell].language,
                                 .min = inside->lo,
                                 .max = inside->hi,
                                 .key = key,
                                 .root = {.n = 1, .frames = walk->machine->n},
-                                .open = &open};
+                                .open = &open,
+                                .elsewhere = &elsewhere};
     walk->stack->n = 0;
     if (!mask_reserve(walk, 1)) return;
     if (key) spelling.used = machine_keys_used(walk->machine, &walk->machine->frames[key->frame]);
     walk->stack->threads[0] = *inside;
     prepare(&spelling);
-    mask_find_open(&open, spelling.language, inside->state);
+    elsewhere.n = 0;
+    memset(elsewhere.of, 0, spelling.language->n_states);
+    mask_sort_kinds(&elsewhere.kinds, spelling.language);
+    mask_find_open(&open, spelling.language, &elsewhere.kinds, inside->state);
     choose_plain(walk, &spelling, inside->count);
     walk_spelling(walk, &spelling, inside);
     if (spelling.plain != walk->trie->plain) free((void *)spelling.plain);

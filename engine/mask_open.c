@@ -7,31 +7,34 @@
 
 enum {
     STATES = 512, /* where more are reached, nothing is known */
-    CLASSES = 32  /* no kind with more is found */
+    CLASSES = MASK_KIND_CLASSES,
+    NEAR = 16,   /* characters: few tokens have more */
+    ENOUGH = 80  /* weight of kinds */
 };
 
-struct kind_classes { /* the classes of a kind's characters */
-    uint8_t classes[TRIE_KINDS][CLASSES + 1], n[TRIE_KINDS];
-};
-
-static void add_classes(const struct language *language, struct kind_classes *table,
+static void add_classes(const struct language *language, struct mask_kinds *table,
                         enum trie_kind kind, uint32_t from, uint32_t to) {
     table->n[kind] = (uint8_t)language_classes(language, from, to, table->classes[kind],
                                                table->n[kind], CLASSES + 1);
 }
 
-static void sort_classes(const struct language *language, struct kind_classes *table) {
+void mask_sort_kinds(struct mask_kinds *table, const struct language *language) {
     memset(table->n, 0, sizeof table->n);
     for (unsigned c = 0x20; c < 0x7F; c++)
         add_classes(language, table, trie_kind((unsigned char)c), c, c);
-    add_classes(language, table, TRIE_BEYOND, 0x80, 0x1FFF);
+    add_classes(language, table, TRIE_RARE, 0x80, 0xBF);
+    add_classes(language, table, TRIE_BEYOND, 0xC0, 0xFFF);
+    add_classes(language, table, TRIE_RARE, 0x1000, 0x1FFF);
     add_classes(language, table, TRIE_MARK, 0x2000, 0x2FFF);
-    add_classes(language, table, TRIE_BEYOND, 0x3000, 0xD7FF);
-    add_classes(language, table, TRIE_BEYOND, 0xE000, 0x10FFFF);
+    add_classes(language, table, TRIE_RARE, 0x3000, 0x3FFF);
+    add_classes(language, table, TRIE_BEYOND, 0x4000, 0xD7FF);
+    add_classes(language, table, TRIE_BEYOND, 0xE000, 0xEFFF);
+    add_classes(language, table, TRIE_RARE, 0xF000, 0xFFFF);
+    add_classes(language, table, TRIE_BEYOND, 0x10000, 0x10FFFF);
 }
 
 /* Where a kind leads: at most CLASSES states; 0: not everywhere it could, or to few words. */
-static uint32_t targets(const struct language *language, const struct kind_classes *table,
+static uint32_t targets(const struct language *language, const struct mask_kinds *table,
                         uint16_t state, enum trie_kind kind, uint16_t out[CLASSES]) {
     const uint16_t *next = language->next + (size_t)state * language->n_classes;
     if (table->n[kind] > CLASSES) return 0;
@@ -44,10 +47,11 @@ static uint32_t targets(const struct language *language, const struct kind_class
 
 struct search {
     const struct language *language;
-    struct kind_classes table;
+    const struct mask_kinds *table;
     uint16_t states[STATES];
     uint8_t by[STATES]; /* the kind that led there first */
     uint32_t n;
+    bool patient; /* a light kind is given up, and with it states that refuse heavy ones */
 };
 
 static void reach(struct mask_open *open, const struct language *language, uint16_t state) {
@@ -60,15 +64,17 @@ static void reach(struct mask_open *open, const struct language *language, uint1
  * more room. */
 static uint16_t expand(struct search *search, uint16_t state, struct mask_open *open) {
     uint16_t out[CLASSES], refused = 0;
+    uint32_t step = open->member[state];
+    if (step > open->limit && open->limit < MASK_OPEN_FAR) return 0;
     for (enum trie_kind kind = 0; kind < TRIE_OTHER; kind++) {
         if (!(open->kinds >> kind & 1)) continue;
-        uint32_t n = targets(search->language, &search->table, state, kind, out);
+        uint32_t n = targets(search->language, search->table, state, kind, out);
         if (n == 0) refused |= (uint16_t)(1u << kind);
         for (uint32_t i = 0; i < n; i++) {
             reach(open, search->language, out[i]);
             if (open->member[out[i]]) continue;
             if (search->n == STATES) return open->kinds;
-            open->member[out[i]] = 1;
+            open->member[out[i]] = step < MASK_OPEN_FAR ? (uint8_t)(step + 1) : MASK_OPEN_FAR;
             search->by[search->n] = (uint8_t)kind;
             search->states[search->n++] = out[i];
         }
@@ -89,26 +95,49 @@ static unsigned weight(uint16_t kinds) {
 /* What to do without when a state refuses some kinds: these, or the kind that led to it. */
 static uint16_t give_up(const struct search *search, uint32_t at, uint16_t refused) {
     uint16_t by = (uint16_t)(1u << search->by[at]);
+    if (!search->patient) return refused;
     return at == 0 || search->n == STATES || weight(refused) <= weight(by) ? refused : by;
 }
 
-void mask_find_open(struct mask_open *open, const struct language *language, uint16_t state) {
-    struct search search = {.language = language};
+static void run(struct search *search, struct mask_open *open, uint16_t state) {
     uint16_t refused = 0;
-    sort_classes(language, &search.table);
     open->kinds = (uint16_t)((1u << TRIE_OTHER) - 1);
     do {
         open->kinds &= (uint16_t)~refused;
         open->low = open->most = LANGUAGE_INFINITE;
         open->high = 0;
-        memset(open->member, 0, language->n_states);
+        memset(open->member, 0, search->language->n_states);
         open->member[state] = 1;
-        search.states[0] = state;
-        search.n = 1;
+        search->states[0] = state;
+        search->n = 1;
         refused = 0;
-        for (uint32_t i = 0; i < search.n && !refused; i++) {
-            refused = expand(&search, search.states[i], open);
-            if (refused) refused = give_up(&search, i, refused);
+        for (uint32_t i = 0; i < search->n && !refused; i++) {
+            refused = expand(search, search->states[i], open);
+            if (refused) refused = give_up(search, i, refused);
         }
     } while (refused && open->kinds);
+}
+
+/* In three ways, until one finds enough: the heaviest of what they find counts. */
+void mask_find_open(struct mask_open *open, const struct language *language,
+                    const struct mask_kinds *kinds, uint16_t state) {
+    static const struct {
+        bool patient;
+        uint8_t limit;
+    } ways[] = {{true, MASK_OPEN_FAR}, {false, MASK_OPEN_FAR}, {true, NEAR}};
+    struct search search = {.language = language, .table = kinds};
+    unsigned best = 0, way = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        search.patient = ways[i].patient;
+        open->limit = ways[i].limit;
+        run(&search, open, state);
+        if (weight(open->kinds) >= ENOUGH) return;
+        if (weight(open->kinds) <= best) continue;
+        best = weight(open->kinds);
+        way = i;
+    }
+    if (way == 2) return;
+    search.patient = ways[way].patient;
+    open->limit = ways[way].limit;
+    run(&search, open, state);
 }

@@ -30,15 +30,25 @@ void mask_walk_subtree(struct walk *walk, const struct trie_tree *tree, uint32_t
 void mask_walk_inside(struct walk *walk, const struct thread *inside, const struct thread *key);
 
 /* ---- mask_open.c ---- */
-/* Kinds of characters of which any number may follow a state, and the states they lead to, all of
- * LANGUAGE_PLENTY. */
+/* Kinds of characters of which any number may follow a state, or so many, and the states they lead to,
+ * all of LANGUAGE_PLENTY. */
+#define MASK_OPEN_FAR 255
 struct mask_open {
     uint16_t kinds; /* bits by enum trie_kind; 0: none found */
+    uint8_t limit;  /* how many characters may follow; MASK_OPEN_FAR: any number */
     uint32_t low, high; /* the smallest and greatest `least` of the states led to */
     uint32_t most;      /* the smallest `most` */
-    uint8_t member[LANGUAGE_STATES];
+    uint8_t member[LANGUAGE_STATES]; /* how far off a state is, + 1; 0: it is none of them */
 };
 
-void mask_find_open(struct mask_open *open, const struct language *language, uint16_t state);
+/* Which characters of a language are of which kind: found once for a walk. */
+#define MASK_KIND_CLASSES 32 /* no kind with more is found */
+struct mask_kinds {
+    uint8_t classes[TRIE_KINDS][MASK_KIND_CLASSES + 1], n[TRIE_KINDS];
+};
+
+void mask_sort_kinds(struct mask_kinds *kinds, const struct language *language);
+void mask_find_open(struct mask_open *open, const struct language *language,
+                    const struct mask_kinds *kinds, uint16_t state);
 
 #endif

@@ -5,15 +5,17 @@
 #include "engine/trie_nodes.h"
 
 enum trie_kind trie_kind(unsigned char byte) {
-    static const char own[] = " -_./:,";
-    if (byte >= 0x80) return byte < 0xC0 ? TRIE_NO_KIND : byte == 0xE2 ? TRIE_MARK : TRIE_BEYOND;
+    static const char own[] = " -_./,";
+    if (byte >= 0x80 && byte < 0xC0) return TRIE_NO_KIND;
+    if (byte == 0xC2 || byte == 0xE1 || byte == 0xE3 || byte == 0xEF) return TRIE_RARE;
+    if (byte >= 0x80) return byte == 0xE2 ? TRIE_MARK : TRIE_BEYOND;
     if (byte < 0x20 || byte == 0x7F || byte == '"' || byte == '\\') return TRIE_OTHER;
     if (byte >= '0' && byte <= '9') return TRIE_DIGIT;
     if (byte >= 'a' && byte <= 'z') return byte <= 'f' ? TRIE_HEX_SMALL : TRIE_SMALL;
     if (byte >= 'A' && byte <= 'Z') return byte <= 'F' ? TRIE_HEX_CAPITAL : TRIE_CAPITAL;
     for (unsigned i = 0; own[i]; i++)
         if ((unsigned char)own[i] == byte) return (enum trie_kind)(TRIE_SPACE + i);
-    return TRIE_PUNCTUATION;
+    return byte == ':' ? TRIE_COMMA : TRIE_PUNCTUATION;
 }
 
 /* Children come after their parents: from the back, what is open at a depth belongs to the next

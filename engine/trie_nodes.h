@@ -30,9 +30,11 @@ struct trie_tree {
 /* Kinds of bytes inside a string. */
 enum trie_kind {
     TRIE_DIGIT, TRIE_HEX_SMALL, TRIE_SMALL, TRIE_HEX_CAPITAL, TRIE_CAPITAL, /* a to f, g to z, ... */
-    TRIE_SPACE, TRIE_HYPHEN, TRIE_UNDERSCORE, TRIE_DOT, TRIE_SLASH, TRIE_COLON, TRIE_COMMA,
+    TRIE_SPACE, TRIE_HYPHEN, TRIE_UNDERSCORE, TRIE_DOT, TRIE_SLASH, TRIE_COMMA /* or colon */,
     TRIE_PUNCTUATION, /* what else is plain */
     TRIE_MARK,        /* begins one of U+2000 to U+2FFF: patterns tell these apart most often */
+    TRIE_RARE,        /* has the first byte of a space beyond ASCII: U+0080 to U+00BF, U+1000 to U+1FFF,
+                         U+3000 to U+3FFF, U+F000 to U+FFFF */
     TRIE_BEYOND,      /* begins another character beyond ASCII */
     TRIE_OTHER,       /* quotes, backslashes, control bytes */
     TRIE_KINDS,
