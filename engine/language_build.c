@@ -1,6 +1,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/bits.h"
 #include "engine/language.h"
 #include "engine/vector.h"
 
@@ -184,7 +185,7 @@ static void follow_state(struct builder *b, uint64_t *set, uint32_t state) {
     for (uint32_t word = 0; word < n; word++) {
         uint64_t fresh = closure[word] & ~set[word];
         set[word] |= fresh;
-        for (; fresh; fresh &= fresh - 1) work++;
+        work += bits_count(fresh);
     }
     b->work = work;
 }
@@ -289,7 +290,7 @@ static bool matches(struct builder *b, const struct pattern_automaton *automaton
     memset(scratch, 0, b->words * sizeof *scratch);
     for (uint32_t word = first; word < end; word++) {
         scratch[word] = set[word] & ~b->finish[word] & within(word, automaton->first, automaton->end);
-        for (uint64_t rest = scratch[word]; rest; rest &= rest - 1) b->work++;
+        b->work += bits_count(scratch[word]);
     }
     for (uint32_t word = first; word < end; word++) {
         uint64_t rest = set[word] & b->finish[word] & within(word, automaton->first, automaton->end);

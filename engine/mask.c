@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/bits.h"
 #include "engine/hash.h"
 #include "engine/mask_walk.h"
 #include "engine/quoted.h"
@@ -11,12 +12,6 @@
 bool mask_reserve(struct walk *walk, uint32_t n) {
     return vector_reserve((void **)&walk->stack->threads, &walk->stack->cap, walk->stack->n + n,
                           sizeof *walk->stack->threads);
-}
-
-static uint32_t count_bits(const uint64_t *bits, uint32_t n_words) {
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < n_words; i++) count += (uint32_t)__builtin_popcountll(bits[i]);
-    return count;
 }
 
 static void take(struct walk *walk, const struct trie_node *node) {
@@ -151,7 +146,7 @@ static void fill_inside(struct walk *walk, const struct thread *inside,
     mask_walk_inside(walk, inside, key ? thread : NULL);
     if (!key)
         mask_cache_put(walk->cache, walk->trie, state, walk->bits, n_words,
-                       count_bits(walk->bits, n_words));
+                       bits_count_all(walk->bits, n_words));
 }
 
 /* Tokens that close the string are walked each time. */
@@ -240,7 +235,7 @@ uint32_t mask_fill(struct machine *machine, const struct thread *threads, uint32
     if (n == 1 && threads[0].mode == MODE_FREE) {
         memcpy(bits, trie->every, trie->n_words * sizeof *bits);
         restrict_free(&walk, threads);
-        return count_bits(bits, trie->n_words);
+        return bits_count_all(bits, trie->n_words);
     }
     memcpy(others, threads, n * sizeof *threads);
     if (stack->bits || (stack->bits = malloc((trie->n_words + 1) * sizeof *bits)))
@@ -257,7 +252,7 @@ uint32_t mask_fill(struct machine *machine, const struct thread *threads, uint32
     if (n_strings) trie_add_safe(trie, most, bits);
     walk_tree(&walk, &trie->closing, strings, n_strings);
     walk_tree(&walk, &trie->all, others, n_others);
-    return count_bits(bits, trie->n_words);
+    return bits_count_all(bits, trie->n_words);
 }
 
 void mask_stack_free(struct mask_stack *stack) {

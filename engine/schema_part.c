@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "engine/bits.h"
 #include "engine/hash.h"
 #include "engine/vector.h"
 
@@ -203,11 +204,7 @@ static bool effective(const struct schema *schema, const struct json *json, bool
 }
 
 static uint32_t rank_of(const struct schema_part *part, uint32_t keyword) {
-    uint64_t less = part->present & ((1ull << keyword) - 1);
-    less -= less >> 1 & 0x5555555555555555ull; /* how many bits; not every CPU that this is built for counts them */
-    less = (less & 0x3333333333333333ull) + (less >> 2 & 0x3333333333333333ull);
-    less = (less + (less >> 4)) & 0x0F0F0F0F0F0F0F0Full;
-    return (uint32_t)(less * 0x0101010101010101ull >> 56);
+    return bits_count(part->present & ((1ull << keyword) - 1));
 }
 
 static bool read_members(struct schema *schema, struct schema_part *part) {

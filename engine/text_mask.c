@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/bits.h"
 #include "engine/vector.h"
 
 struct leaving {      /* at this node of the trie a token may return to the base */
@@ -178,7 +179,7 @@ static bool fill_inside(struct text_walk *walk, struct cursor *cursor) {
 
 uint32_t text_mask_fill(struct stacks *stacks, const struct cursor *from, const struct trie *trie,
                         uint64_t *bits) {
-    uint32_t n_words = trie->n_words, count = 0;
+    uint32_t n_words = trie->n_words;
     uint64_t *work = calloc(n_words + 1, sizeof *work);
     struct text_walk *walk = malloc(sizeof *walk);
     struct cursor cursor;
@@ -197,6 +198,5 @@ uint32_t text_mask_fill(struct stacks *stacks, const struct cursor *from, const 
     }
     free(work);
     free(walk);
-    for (uint32_t i = 0; i < n_words; i++) count += (uint32_t)__builtin_popcountll(bits[i]);
-    return count;
+    return bits_count_all(bits, n_words);
 }
