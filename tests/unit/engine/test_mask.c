@@ -134,7 +134,7 @@ static const char *const inline_schemas[] = {
     "{\"type\":\"string\",\"pattern\":\"^(?:\\\\S+\\\\s+){0,2}\\\\S+$\",\"maxLength\":30}",
     "{\"type\":\"string\",\"pattern\":\"^[A-Za-z\\u00aa\\u00b5\\u00c0-\\u00d6\\u0410-\\u042f\\u2020-\\u2023\\u3042-\\u3096\\u4e00-\\u4e8c_]{1,20}$\"}",
     "{\"type\":\"string\",\"pattern\":\"^[\\u00e9\\u0416\\u4e2d]+( [^\\u0416\\u00e8]{2})?$\",\"minLength\":4,\"maxLength\":12}",
-    "{\"type\":\"object\",\"patternProperties\":{\"^[\\u0430-\\u044f]{1,3}$\":{\"const\":1}},\"additionalProperties\":false,\"minProperties\":1}",
+    "{\"type\":\"object\",\"patternProperties\":{\"^[\\u0430-\\u044f]{1,3}$\":{\"const\":1}},\"additionalProperties\":false}",
     "{\"type\":\"object\",\"patternProperties\":{\"^.{1,40}$\":{\"const\":1}},\"additionalProperties\":false,\"maxProperties\":2}",
     "{\"type\":\"object\",\"propertyNames\":{\"enum\":[\"a\",\"b\",\"cc\"]},\"minProperties\":3,\"additionalProperties\":{\"const\":1}}",
     "{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^[ab]{1,2}$\"},\"properties\":{\"a\":{},\"b\":{}},\"minProperties\":5,\"additionalProperties\":{\"const\":1}}",
