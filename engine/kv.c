@@ -25,7 +25,7 @@ void kv_deinit(struct kv *kv) {
     while (kv->free) {
         struct kv_block *block = kv->free;
         kv->free = block->next_free;
-        free(block->data);
+        free(block->memory);
         free(block);
     }
 }
@@ -33,13 +33,13 @@ void kv_deinit(struct kv *kv) {
 static struct kv_block *block_new(const struct kv *kv) {
     struct kv_block *block = calloc(1, sizeof *block);
     size_t bytes = kv->block_values * sizeof *block->data;
-    if (!block || posix_memalign((void **)&block->data, 64, bytes)) {
+    /* Slots are read only after they were written, but a whole tile is widened at once: it must hold
+     * numbers, not what was there before. Fresh pages are zero; calloc does not touch them. */
+    if (!block || !(block->memory = calloc(1, bytes + KV_ALIGN - 1))) {
         free(block);
         return NULL;
     }
-    /* Slots are read only after they were written, but a whole tile is widened at once: it must hold
-     * numbers, not what the allocator left there. */
-    memset(block->data, 0, bytes);
+    block->data = (uint16_t *)(((uintptr_t)block->memory + KV_ALIGN - 1) / KV_ALIGN * KV_ALIGN);
     return block;
 }
 

@@ -18,8 +18,11 @@
 #include "engine/model.h"
 #include "kernels/kernels.h"
 
+enum { KV_ALIGN = 64 };
+
 struct kv_block {
-    uint16_t *data;
+    uint16_t *data; /* KV_ALIGN-aligned, in `memory` */
+    void *memory;
     uint32_t refs;
     struct kv_block *next_free;
 };
