@@ -83,7 +83,10 @@ uint32_t language_rest(const struct language *language, uint16_t state,
     if (state == LANGUAGE_DEAD || language->least[state] > length->max ||
         language->most[state] < length->min)
         return LANGUAGE_INFINITE;
-    return language->distance[state] > length->min ? language->distance[state] : length->min;
+    uint64_t bytes = language->distance[state];
+    if (length->min > language->least[state])
+        bytes += (uint64_t)(length->min - language->least[state]) * language->cheapest;
+    return bytes < LANGUAGE_INFINITE ? (uint32_t)bytes : LANGUAGE_INFINITE - 1;
 }
 
 /* Bytes of a character in JSON. */
@@ -102,7 +105,8 @@ uint32_t language_cheapest(const struct language *language, uint16_t state,
         uint8_t class = language->classes[i];
         if (class == LANGUAGE_NO_CLASS) continue;
         uint32_t rest = language_rest(language, next[class], after);
-        if (rest == LANGUAGE_INFINITE || rest + spelled_bytes(language->bounds[i]) >= best) continue;
+        if (rest == LANGUAGE_INFINITE || rest + spelled_bytes(language->bounds[i]) >= best)
+            continue;
         best = rest + spelled_bytes(language->bounds[i]);
         character = language->bounds[i];
     }
@@ -185,6 +189,12 @@ static void count_plain(const struct language *language, uint32_t plain[256]) {
     memset(plain, 0, 256 * sizeof *plain);
     for (unsigned c = 0x20; c < 0x7F; c++)
         if (c != '"' && c != '\\') plain[language->ascii[c]]++;
+    for (uint32_t i = 0; i < language->n_bounds; i++) {
+        uint32_t from = language->bounds[i] > 0x80 ? language->bounds[i] : 0x80;
+        uint32_t end = i + 1 < language->n_bounds ? language->bounds[i + 1] : 0x110000;
+        if (from < end && language->classes[i] != LANGUAGE_NO_CLASS)
+            plain[language->classes[i]] += end - from;
+    }
 }
 
 /* Once all live successors are known. */
@@ -243,6 +253,17 @@ static void prune(struct language *language) {
     }
 }
 
+/* After prune: the bytes of the shortest character that any state takes. */
+static uint8_t cheapest(const struct language *language) {
+    uint8_t least = UINT8_MAX;
+    for (uint32_t class = 0; class < language->n_classes; class ++)
+        for (uint32_t i = class;
+             language->cost[class] < least && i < language->n_states * language->n_classes;
+             i += language->n_classes)
+            if (language->next[i] != LANGUAGE_DEAD) least = language->cost[class];
+    return least < UINT8_MAX ? least : 1;
+}
+
 static void sort_leads(struct language *language) {
     memset(language->lead, LANGUAGE_NO_CLASS, sizeof language->lead);
     for (uint32_t byte = 0xC2; byte < 0xF5; byte++) {
@@ -285,6 +306,7 @@ bool language_finish(struct language *language, bool (*wanted)(uint32_t label, c
                      const void *user) {
     if (!measure(language, wanted, user)) return false;
     prune(language);
+    language->cheapest = cheapest(language);
     sort_leads(language);
     language->plenty = true;
     for (uint32_t i = 0; i < language->n_states; i++)

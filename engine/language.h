@@ -26,13 +26,14 @@ struct language {
     uint32_t *bounds;     /* bounds[i] .. bounds[i + 1] - 1 are of class classes[i] */
     uint8_t *classes;
     uint8_t *cost;        /* bytes of a class's shortest character in JSON */
+    uint8_t cheapest;     /* the least of those that occur */
     uint32_t n_bounds, n_classes, n_states;
     uint16_t *next;       /* [state * n_classes + class] */
     uint32_t *labels;     /* bit i: pattern i holds if the string ends here */
     uint32_t *distance;   /* bytes to a wanted end */
     uint32_t *least, *most; /* characters to one; most may be LANGUAGE_INFINITE */
     bool *wanted;
-    uint16_t *words;      /* how many wanted strings may follow, in plain ASCII; at least, and
+    uint16_t *words;      /* how many wanted strings may follow, without escapes; at least, and
                              LANGUAGE_PLENTY where there are more or no end of them */
     bool plenty;          /* there are from every state */
     uint8_t lead[64];     /* the class of all characters that begin with byte 0xC0 + i in UTF-8;
@@ -76,8 +77,8 @@ uint16_t language_step(const struct language *language, uint16_t state, uint32_t
 /* May a character of [from, to] come next, with min to max characters in all after it? */
 bool language_viable(const struct language *language, uint16_t state, uint32_t from, uint32_t to,
                      const struct language_length *after);
-/* Bytes in JSON of the rest of a string in this state that has min to max more characters, at least;
- * LANGUAGE_INFINITE if there is none. */
+/* Bytes in JSON of the rest of a string in this state that has min to max more characters (where
+ * characters of several lengths have to be mixed, about); LANGUAGE_INFINITE if there is none. */
 uint32_t language_rest(const struct language *language, uint16_t state,
                        const struct language_length *length);
 /* The first character after which, itself counted, the least language_rest is left, `after`
@@ -98,7 +99,7 @@ static inline bool language_is_plain(unsigned character) {
     return character >= 0x20 && character < 0x7F && character != '"' && character != '\\';
 }
 
-/* Before language_finish: how many strings are there that are wanted so? Counts those of plain ASCII;
+/* Before language_finish: how many strings are there that are wanted so? Counts those without escapes;
  * LANGUAGE_PLENTY: so many or more, or no end of them. 0 without memory. */
 uint32_t language_count(const struct language *language,
                         bool (*wanted)(uint32_t label, const void *user), const void *user);

@@ -62,23 +62,57 @@ static bool usable(const struct machine *machine, const struct thread *thread) {
 
 /* ---- languages with an end ---- */
 
-/* Does the key have an ending, in plain ASCII, that is not used up? Where there are endings without
- * end there is one. */
-static bool search(const struct machine *machine, const struct language *language,
-                   const struct thread *thread, uint32_t *steps) {
-    const uint16_t *next = language->next + (size_t)thread->state * language->n_classes;
-    if (language->words[thread->state] == LANGUAGE_PLENTY) return true;
-    if (language->wanted[thread->state] && usable(machine, thread)) return true;
-    for (unsigned c = 0x20; c < 0x7F && language->most[thread->state] > 0; c++) {
+static bool ends_new(const struct machine *machine, const struct language *language,
+                     const struct thread *thread, uint32_t *steps);
+
+/* Does a character of [from, to], all of the class that leads to this state, begin an ending that
+ * is not used up? */
+static bool begins_new(const struct machine *machine, const struct language *language,
+                       const struct thread *thread, const struct quoted_range *range,
+                       uint16_t state, uint32_t *steps) {
+    for (uint32_t c = range->from; c <= range->to; c++) {
         struct thread after = *thread;
-        if (c == '"' || c == '\\' || language->ascii[c] == LANGUAGE_NO_CLASS) continue;
-        after.state = next[language->ascii[c]];
-        if (after.state == LANGUAGE_DEAD || language->words[after.state] == 0) continue;
+        if (c < 0x80 && !language_is_plain(c)) continue;
         if (++*steps > SEARCH_STEPS) return false;
+        after.state = state;
+        after.scan = QUOTED_NORMAL;
+        after.acc = 0;
         add_character(machine, &after, c);
-        if (search(machine, language, &after, steps)) return true;
+        if (ends_new(machine, language, &after, steps)) return true;
     }
     return false;
+}
+
+/* Does the key have an ending that begins with a character of the range, spelled without escapes,
+ * and is not used up? */
+static bool range_left(const struct machine *machine, const struct language *language,
+                       const struct thread *thread, const struct quoted_range *range,
+                       uint32_t *steps) {
+    const uint16_t *next = language->next + (size_t)thread->state * language->n_classes;
+    for (uint32_t i = 0; i < language->n_bounds; i++) {
+        uint32_t end = i + 1 < language->n_bounds ? language->bounds[i + 1] : 0x110000;
+        struct quoted_range part = {language->bounds[i] > range->from ? language->bounds[i]
+                                                                      : range->from,
+                                    end - 1 < range->to ? end - 1 : range->to};
+        if (language->classes[i] == LANGUAGE_NO_CLASS || part.from > part.to) continue;
+        uint16_t state = next[language->classes[i]];
+        if (state == LANGUAGE_DEAD || language->words[state] == 0) continue;
+        if (begins_new(machine, language, thread, &part, state, steps)) return true;
+        if (*steps > SEARCH_STEPS) return false;
+    }
+    return false;
+}
+
+/* Where there are endings without end there is one. */
+static bool ends_new(const struct machine *machine, const struct language *language,
+                     const struct thread *thread, uint32_t *steps) {
+    static const struct quoted_range all = {0x20, 0x10FFFF};
+    enum { LONGEST = 256 }; /* bounds the recursion */
+    uint32_t used = machine_keys_used(machine, &machine->frames[thread->frame]);
+    if (machine_many_keys(language, thread->state, used)) return true;
+    if (language->most[thread->state] > LONGEST) return false;
+    if (language->wanted[thread->state] && usable(machine, thread)) return true;
+    return language->most[thread->state] > 0 && range_left(machine, language, thread, &all, steps);
 }
 
 uint32_t machine_keys_used(const struct machine *machine, const struct frame *frame) {
@@ -87,10 +121,19 @@ uint32_t machine_keys_used(const struct machine *machine, const struct frame *fr
 
 static bool key_left(const struct machine *machine, const struct thread *thread) {
     const struct language *language = language_of(machine, thread);
-    uint32_t steps = 0, used = machine_keys_used(machine, &machine->frames[thread->frame]);
-    if (!language || machine_many_keys(language, thread->state, used)) return true;
-    if (language->most[thread->state] > 256) return false; /* bounds the recursion */
-    return search(machine, language, thread, &steps);
+    uint32_t steps = 0;
+    return !language || ends_new(machine, language, thread, &steps);
+}
+
+/* The same inside a character. Escapes only where keys can't run out. */
+static bool character_left(const struct machine *machine, const struct language *language,
+                           const struct thread *before, const struct thread *thread) {
+    struct quoted_range range[2];
+    uint32_t steps = 0;
+    if (language->plenty) return true;
+    if (thread->scan >= QUOTED_ESCAPE) return language->words[before->state] == LANGUAGE_PLENTY;
+    quoted_ranges(thread->scan, thread->acc, range);
+    return range_left(machine, language, thread, range, &steps);
 }
 
 bool machine_key_left(const struct machine *machine, const struct frame *frame) {
@@ -117,12 +160,41 @@ static bool key_done(struct machine *machine, struct thread *thread) {
     return made && machine_key_done(machine, thread, index, node, made);
 }
 
+uint32_t machine_name_read(const struct machine *machine, const struct thread *thread,
+                           uint32_t name) {
+    const struct words *words = &machine->rules->words;
+    struct quoted_range range[2];
+    uint32_t character;
+    if (thread->scan == QUOTED_NORMAL) return 0;
+    size_t n = utf8_decode(word_text(words, name) + thread->pos,
+                           words->list[name].len - thread->pos, &character);
+    if (n == 0 || thread->scan >= QUOTED_ESCAPE) return RULES_NONE;
+    quoted_ranges(thread->scan, thread->acc, range);
+    if (character < range->from || character > range->to) return RULES_NONE;
+    return (uint32_t)n - quoted_distance(thread->scan, thread->acc);
+}
+
 /* May the key so far still become one of the declared that may come now? */
 static bool declared_left(const struct machine *machine, const struct thread *thread) {
     const struct frame *frame = &machine->frames[thread->frame];
     for (uint32_t i = thread->lo; i < thread->hi; i++)
-        if (machine_property(machine, frame, machine->rules->words.list[i].value)) return true;
+        if (machine_name_read(machine, thread, i) != RULES_NONE &&
+            machine_property(machine, frame, machine->rules->words.list[i].value))
+            return true;
     return false;
+}
+
+/* A byte that is none of a further member's key: of a declared one? Spelled without escapes. */
+static bool follow_declared(const struct machine *machine, struct thread *thread,
+                            unsigned char byte) {
+    enum quoted_event event = quoted_step(&thread->scan, &thread->acc, byte);
+    if (thread->scan >= QUOTED_ESCAPE) return false;
+    if (event == QUOTED_CHAR) {
+        add_character(machine, thread, thread->acc);
+        thread->acc = 0;
+        thread->state = LANGUAGE_DEAD;
+    }
+    return (event == QUOTED_CHAR || event == QUOTED_MORE) && declared_left(machine, thread);
 }
 
 /* Inside a language the state is LANGUAGE_DEAD once only declared names are left. */
@@ -131,22 +203,15 @@ static bool follow_language(const struct machine *machine, const struct language
     static const struct language_length any = {0, LANGUAGE_INFINITE};
     struct thread before = *thread;
     bool further = thread->state != LANGUAGE_DEAD;
-    bool finite = further && language->words[thread->state] != LANGUAGE_PLENTY;
     enum quoted_event event = further ? machine_spell(language, thread, byte, &any) : QUOTED_DEAD;
-    if (event == QUOTED_MORE && finite) event = QUOTED_DEAD;
+    if (event == QUOTED_MORE && character_left(machine, language, &before, thread)) return true;
     if (event == QUOTED_CHAR) {
         add_character(machine, thread, thread->acc);
         thread->acc = 0;
         if (key_left(machine, thread)) return true;
     }
-    if (event == QUOTED_MORE) return true;
-    *thread = before; /* not a further member's: a declared one? */
-    event = quoted_step(&thread->scan, &thread->acc, byte);
-    if (event != QUOTED_CHAR || before.scan != QUOTED_NORMAL) return false;
-    add_character(machine, thread, thread->acc);
-    thread->acc = 0;
-    thread->state = LANGUAGE_DEAD;
-    return declared_left(machine, thread);
+    *thread = before;
+    return before.scan < QUOTED_ESCAPE && follow_declared(machine, thread, byte);
 }
 
 bool machine_open_key(struct machine *machine, struct thread *thread, unsigned char byte) {

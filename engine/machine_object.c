@@ -123,9 +123,10 @@ static uint32_t words_shortest(const struct machine *machine, const struct threa
     uint32_t shortest = RULES_INFINITE;
     for (uint32_t i = thread->lo; i < thread->hi; i++) {
         const struct word *word = &machine->rules->words.list[i];
-        if (!machine_property(machine, frame, word->value)) continue;
+        uint32_t read = machine_name_read(machine, thread, i);
+        if (read == RULES_NONE || !machine_property(machine, frame, word->value)) continue;
         uint32_t length =
-            rules_sum(word->len - thread->pos, after_property(machine, frame, word->value));
+            rules_sum(word->len - thread->pos - read, after_property(machine, frame, word->value));
         if (length < shortest) shortest = length;
     }
     return shortest;
@@ -152,7 +153,7 @@ static uint32_t open_shortest(const struct machine *machine, const struct thread
     uint32_t further =
         rules_sum(machine_open_key_shortest(machine, thread), after_further(machine, frame));
     uint32_t declared = RULES_INFINITE;
-    if (thread->scan == QUOTED_NORMAL && thread->lo < thread->hi)
+    if (thread->lo < thread->hi)
         declared = rules_sum(words_shortest(machine, thread), 1); /* names lack their quote */
     return declared < further ? declared : further;
 }

@@ -261,9 +261,7 @@ static inline uint16_t letter(const struct spelling *spelling, unsigned byte, ui
                               struct letters *letters, uint32_t depth) {
     const struct language *language = spelling->language;
     uint16_t state = letters->state[depth - 1];
-    if (spelling->key && *scan == QUOTED_NORMAL && byte >= 0x80 &&
-        language->words[state] != LANGUAGE_PLENTY)
-        return LANGUAGE_DEAD; /* as machine_open_key */
+    if (spelling->key && *scan == QUOTED_NORMAL && byte >= 0x80) return MIXED;
     if (*scan == QUOTED_NORMAL && language_is_plain(byte))
         return language->next[(size_t)state * language->n_classes + language->ascii[byte]];
     return beyond(spelling, byte, scan, letters, depth);

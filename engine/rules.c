@@ -330,16 +330,12 @@ static uint32_t shortest_word(const struct rules *rules, const struct cell_words
 }
 
 static uint32_t string_length(const struct rules *rules, const struct cell_string *string) {
-    uint32_t bytes = string->min;
+    const struct language_length length = {string->min, string->max};
     if (string->min > string->max) return RULES_INFINITE;
-    if (string->language != RULES_NONE) {
-        const struct language *language = &rules->languages[string->language].language;
-        if (language->distance[0] == LANGUAGE_INFINITE || language->least[0] > string->max ||
-            language->most[0] < string->min)
-            return RULES_INFINITE;
-        if (language->distance[0] > bytes) bytes = language->distance[0];
-    }
-    return rules_sum(2, bytes);
+    if (string->language == RULES_NONE) return rules_sum(2, string->min);
+    const struct language *language = &rules->languages[string->language].language;
+    if (language->distance[0] == LANGUAGE_INFINITE) return RULES_INFINITE;
+    return rules_sum(2, language_rest(language, 0, &length));
 }
 
 static void measure_cell(const struct rules *rules, struct cell *cell) {

@@ -60,6 +60,8 @@ static const char *const schemas[] = {
     "{\"type\":\"string\",\"pattern\":\"[\u4e00\u4e02]+\"}",
     "{\"type\":\"string\",\"pattern\":\"^[\u4e00\\ud83d\\ude00\u00e9]{2}\\n\\\"$\"}",
     "{\"type\":\"string\",\"pattern\":\"^(\\u0001|\u4e00\u4e00\u4e00)?[^ -~]$\"}",
+    "{\"type\":\"string\",\"pattern\":\"^\u00e9+$\",\"minLength\":3,\"maxLength\":9}",
+    "{\"type\":\"object\",\"propertyNames\":{\"enum\":[\"\u00e9\",\"\u00e8a\"]},\"properties\":{\"\u00e9\":{\"const\":1}},\"required\":[\"\u00e9\"],\"maxProperties\":1}",
 };
 enum { SCHEMAS = sizeof schemas / sizeof *schemas };
 
