@@ -10,7 +10,7 @@ enum {
     TEXT_BYTES = 1 << 15, /* of the request are kept to guess from, or a little more */
     FORCED_BYTES = 256,
     AHEAD_BYTES = 1,
-    FAILED_MOST = 5,
+    FAILED_MOST = 6,
 };
 
 void draft_free(struct draft *draft) {
@@ -286,35 +286,42 @@ static bool write_more(struct pen *pen, bool guessing) {
     return n && write_guess(pen, bytes + last, n + ahead, kinds + last, n) && guess.n;
 }
 
+/* May a guess be tried now? After some that failed, chances pass; a new value is another matter. */
+static bool trusts(struct draft *draft) {
+    bool trusted = !draft->wait;
+    draft->wait -= !trusted;
+    return trusted;
+}
+
 /* In free text. */
 static void write_copy(struct pen *pen) {
     struct draft *draft = pen->draft;
     struct guess_text text = {draft->text.bytes, draft->text.len, draft->asked, draft->answer};
     struct guess guess = {.n = 0};
     guess_copy(&guess, &text);
-    if (guess.n) write_guess(pen, guess.bytes, guess.n, guess.kind, guess.n);
+    draft->copied = true;
+    if (guess.n && trusts(draft)) write_guess(pen, guess.bytes, guess.n, guess.kind, guess.n);
 }
 
-/* Is it worth while to guess? */
-static bool trusts(struct draft *draft) {
-    size_t value = draft->place.kind == PLACE_STRING ? draft->place.start + 1 : 0;
+/* In what a grammar holds. */
+static void write_values(struct pen *pen) {
+    struct draft *draft = pen->draft;
+    size_t value = draft->place.kind == PLACE_STRING ? draft->place.start : draft->place.at;
     if (value != draft->value) draft->wait = 0;
     draft->value = value;
-    if (!draft->wait) return true;
-    draft->wait--;
-    return false;
+    bool guessing = trusts(draft);
+    while (write_more(pen, guessing)) {
+    }
 }
 
 /* Writes on as long as there is an idea, then keeps as much as is likely to pay. */
 static void write_draft(struct pen *pen) {
     struct draft *draft = pen->draft;
-    bool guessing = trusts(draft);
     pen->best_full = pen->engine->n_full;
     pen->best_few = pen->engine->n_few;
     if (pen->matcher && !matcher_is_free(pen->matcher))
-        while (write_more(pen, guessing)) {
-        }
-    else if (guessing)
+        write_values(pen);
+    else
         write_copy(pen);
     if (!pen->matcher || !matcher_must_end(pen->matcher)) want_after(pen);
     draft->n = pen->best_n;
@@ -327,6 +334,7 @@ void draft_make(struct generation *g, struct engine *engine, uint32_t waiting, u
     struct error error = {0};
     uint32_t left = g->max_tokens - generation_length(g);
     draft->n = draft->sure = 0;
+    draft->copied = false;
     if (most > left) most = left;
     if (most > DRAFT_MOST) most = DRAFT_MOST;
     if (!most || !prepare(g)) return;
@@ -346,8 +354,10 @@ void draft_make(struct generation *g, struct engine *engine, uint32_t waiting, u
 
 void draft_learn(struct draft *draft, uint32_t accepted) {
     if (draft->n <= draft->sure) return;
-    if (accepted > draft->sure) {
-        draft->failed = 0;
+    uint32_t guessed = draft->n - draft->sure;
+    uint32_t right = accepted > draft->sure ? accepted - draft->sure : 0;
+    if (draft->copied ? 2 * right > guessed : right > 0) {
+        draft->failed /= 2;
         return;
     }
     if (draft->failed < FAILED_MOST) draft->failed++;

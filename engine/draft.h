@@ -29,6 +29,7 @@ struct draft {
     uint32_t tokens[DRAFT_MOST], n;
     struct wanted after[DRAFT_MOST]; /* none where no choice follows */
     uint32_t sure;                   /* that many are no guess */
+    bool copied;                     /* it is free text */
     /* What guesses are made from. */
     struct buf text; /* the request's, then the answer's */
     struct place_span asked;

@@ -5,7 +5,7 @@
 enum {
     SEARCHED = 1 << 15, /* bytes of the text that are looked through */
     COMPARED = 32,      /* bytes of a match that count */
-    LEAST_COPIED = 12,  /* bytes that must agree where nothing else tells what is likely */
+    LEAST_COPIED = 20,  /* bytes that must agree where nothing else tells what is likely */
 };
 
 static bool is_upper(char c) {
@@ -22,11 +22,13 @@ static bool is_letter(char c) {
            (unsigned char)c >= 0x80;
 }
 
-/* Does byte i belong to the word before it? Also what only joins letters does: 3.5, O'Neil, a-b. */
+/* Does byte i belong to the word before it? Also what only joins letters does: 3.5, O'Neil,
+ * a://b?c=d. */
 static bool in_word(const char *bytes, size_t n, size_t i) {
     if (i >= n) return false;
     if (is_letter(bytes[i])) return true;
-    return bytes[i] && strchr(".-'/@:", bytes[i]) && i + 1 < n && is_letter(bytes[i + 1]);
+    return bytes[i] && strchr(".-'/@:?=&%#+", bytes[i]) && i + 1 < n &&
+           (is_letter(bytes[i + 1]) || bytes[i + 1] == '/');
 }
 
 /* ---- the same text, before ------------------------------------------------------------------ */

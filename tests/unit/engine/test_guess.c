@@ -119,7 +119,8 @@ START_TEST(guesses) {
         {"nothing here", "{\"a\": ", ""},
         {"", "{\"a\": \"", ""},
         {"say go for a walk at noon.", "{\"a\": \"go for", " a walk at noon\""},
-        {"one two three four five six", "One, then two three four", " five six\n"},
+        {"one two three four five six seven", "One, then two three four five", " six seven\n"},
+        {"one two three four five six seven", "One, then three four five", ""}, /* too little */
         {"one two three four five six", "quite another text", ""},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
