@@ -160,6 +160,7 @@ static bool parse(struct schema *schema, const char *text, size_t len) {
     schema->root = json_root(schema->doc);
     schema->source_text = text;
     schema->old = names_draft(schema->root, 4);
+    schema->draft = names_draft(schema->root, 2) ? 4 : names_draft(schema->root, 3) ? 6 : 7;
     schema->contents = !json_get(schema->root, "$schema") ||
                        (schema->old && !names_draft(schema->root, 3));
     schema->fractions = !schema->options.canonical && !names_draft(schema->root, 2);

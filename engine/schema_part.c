@@ -177,6 +177,19 @@ static uint8_t types_of(const struct json *type) {
     return bits;
 }
 
+/* Was the keyword there in this draft, of 4 to 7? */
+static bool known_by(unsigned draft, enum schema_keyword keyword) {
+    switch (keyword) {
+    case KW_CONST:
+    case KW_CONTAINS:
+    case KW_PROPERTY_NAMES: return draft >= 6;
+    case KW_IF:
+    case KW_THEN:
+    case KW_ELSE: return draft >= 7;
+    default: return true;
+    }
+}
+
 /* Does this keyword mean anything in the schema's dialect, beside its siblings? `referring`: one of
  * them is $ref. */
 static bool effective(const struct schema *schema, const struct json *json, bool referring,
@@ -188,6 +201,7 @@ static bool effective(const struct schema *schema, const struct json *json, bool
     if (keyword == KW_CONTENT_ENCODING || keyword == KW_CONTENT_MEDIA_TYPE)
         return schema->contents && !(schema->old && json_get(json, "$ref"));
     if (!schema->old) return keyword != KW_ID_OLD;
+    if (json->raw && !known_by(schema->draft, keyword)) return false; /* what is made up is newer */
     switch (keyword) {
     case KW_PREFIX_ITEMS:
     case KW_DEPENDENT_REQUIRED:

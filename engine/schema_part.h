@@ -93,6 +93,7 @@ struct schema {
     struct schema_anchor *anchors;
     uint32_t n_anchors, cap_anchors;
     bool old;                  /* draft 7 or before: $ref hides its siblings */
+    unsigned draft;            /* then: 4, 6 or 7 */
     bool contents;             /* draft 7 or none: what strings hold is a constraint */
     uint32_t root_node;
     struct schema_part *parts;
