@@ -394,6 +394,22 @@ def idle():
 
 
 @test
+def program_is_small():
+    """Stripped, on x86-64, in the usual build: what is added should be seen, and the ceiling moved on purpose."""
+    with open(PLMD, "rb") as program:
+        content = program.read()
+    instrumented = any(word in content for word in (b"__asan_init", b"__tsan_init", b"__ubsan_handle"))
+    if IS_FAKE or instrumented or os.uname().machine != "x86_64":
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copy = os.path.join(folder, "plmd")
+        subprocess.run(["strip", "-o", copy, PLMD], check=True)
+        size = os.path.getsize(copy)
+    print(f"       {size} bytes")
+    assert size <= 680_000, size
+
+
+@test
 def no_descriptor_leaks():
     if WRAPPER:
         return
