@@ -7,7 +7,7 @@
 #include "engine/generation.h"
 #include "engine/loop.h"
 
-enum { FORCED_BYTES = 4096, CLOSING_BYTES = 1 << 14 };
+enum { FORCED_BYTES = 4096 };
 
 /* ---- putting tokens out ----------------------------------------------------------------- */
 
@@ -71,18 +71,6 @@ void generation_stream(struct generation *g, bool finished) {
 
 /* ---- the budget -------------------------------------------------------------------------- */
 
-/* Tokens of the shortest completion from the matcher's state; SIZE_MAX if it can't be told. */
-static size_t closing_tokens(const struct generation *g, struct matcher *matcher, struct tokens *tokens) {
-    if (matcher_shortest(matcher) > CLOSING_BYTES) return SIZE_MAX;
-    char *bytes = malloc(CLOSING_BYTES);
-    struct error error = {0};
-    size_t len = bytes ? matcher_closing(matcher, bytes, CLOSING_BYTES) : 0;
-    bool ok = bytes && (len || matcher_may_end(matcher)) &&
-              tokenize(g->engine->vocab, tokens, bytes, len, TOKENIZE_CONTINUE, &error);
-    free(bytes);
-    return ok ? tokens->len : SIZE_MAX;
-}
-
 enum fit { FIT_NO, FIT_YES, FIT_UNKNOWN };
 
 /* The same where guards have a say: only a completion that was found is one. It is not looked for at
@@ -92,7 +80,7 @@ static enum fit fits_guarded(struct generation *g, size_t left) {
     struct tokens tokens = {0};
     if (matcher_may_end(g->matcher)) return FIT_YES;
     if (trail->wait && trail->wait--) return FIT_UNKNOWN;
-    size_t n = closing_tokens(g, g->matcher, &tokens);
+    size_t n = closing_tokens(g->engine->vocab, g->matcher, &tokens);
     tokens_free(&tokens);
     trail_wait(trail, n != SIZE_MAX, matcher_closing_steps(g->matcher), left);
     if (n == SIZE_MAX) return FIT_UNKNOWN;
@@ -103,10 +91,7 @@ static enum fit fits_guarded(struct generation *g, size_t left) {
 static enum fit fits(struct generation *g, size_t left) {
     if (matcher_may_fail(g->matcher)) return fits_guarded(g, left);
     if (matcher_shortest(g->matcher) <= left) return FIT_YES; /* a token is at least a byte */
-    struct tokens tokens = {0};
-    bool ok = closing_tokens(g, g->matcher, &tokens) <= left;
-    tokens_free(&tokens);
-    return ok ? FIT_YES : FIT_NO;
+    return closing_fits(&g->closing, g->engine->vocab, g->matcher, left) ? FIT_YES : FIT_NO;
 }
 
 /* The answer ends here: appends the shortest completion, which fits as every step has made sure. With
@@ -114,8 +99,8 @@ static enum fit fits(struct generation *g, size_t left) {
 static void close_now(struct generation *g) {
     struct tokens tokens = {0};
     if (matcher_may_fail(g->matcher)) trail_to_safe(g);
-    size_t n = closing_tokens(g, g->matcher, &tokens);
-    if (n == SIZE_MAX || n > g->max_tokens - generation_length(g)) n = 0;
+    size_t left = g->max_tokens - generation_length(g);
+    size_t n = closing_within(&g->closing, g->engine->vocab, g->matcher, left, &tokens);
     for (size_t i = 0; i < n; i++) {
         uint32_t len;
         const char *bytes = vocab_bytes(g->engine->vocab, tokens.ids[i], &len);
@@ -328,6 +313,8 @@ static char last_byte(const struct generation *g) {
     return text->len ? text->bytes[text->len - 1] : '\0';
 }
 
+static const char LEAVING[] = "\"]},"; /* what ends values, and comes between them */
+
 /* How many tokens of the shortest completion end the string or number, or, if `array`, the array around
  * it. 0: none does from here. */
 static size_t leaving_tokens(const struct vocab *vocab, const struct tokens *closing, bool array) {
@@ -336,7 +323,7 @@ static size_t leaving_tokens(const struct vocab *vocab, const struct tokens *clo
         uint32_t len;
         const char *bytes = vocab_bytes(vocab, closing->ids[i], &len);
         for (uint32_t at = 0; at < len; at++) {
-            if (!memchr("\"]},", bytes[at], 4)) return first;
+            if (!memchr(LEAVING, bytes[at], sizeof LEAVING - 1)) return first;
             if (!first) first = i + 1;
             if (!array || bytes[at] == ']') return i + 1;
         }
@@ -357,7 +344,9 @@ static void leave_loop(struct generation *g) {
         return;
     bool array = hold_quote(g->engine->vocab, output + n - period, period);
     if (array && last_byte(g) == '"') return; /* a string begins or ended: there will be a better place */
-    if (closing_tokens(g, g->matcher, &closing) != SIZE_MAX)
+    char first = closing_first(g->matcher); /* most often the value can't end here: nothing need be cut then */
+    if (!first || !memchr(LEAVING, first, sizeof LEAVING - 1)) return;
+    if (closing_tokens(g->engine->vocab, g->matcher, &closing) != SIZE_MAX)
         append(g, closing.ids, leaving_tokens(g->engine->vocab, &closing, array));
     tokens_free(&closing);
 }

@@ -158,6 +158,7 @@ void generation_free(struct generation *g) {
     if (!g) return;
     matcher_free(g->matcher);
     trail_free(&g->trail);
+    closing_free(&g->closing);
     draft_free(&g->draft);
     grammar_cache_release(g->engine->grammars, g->form);
     sampler_free(g->sampler);

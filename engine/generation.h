@@ -6,6 +6,7 @@
 #ifndef ENGINE_GENERATION_H
 #define ENGINE_GENERATION_H
 
+#include "engine/closing.h"
 #include "engine/draft.h"
 #include "engine/engine_state.h"
 #include "engine/form.h"
@@ -34,6 +35,7 @@ struct generation {
     struct sequence sequence;
     struct matcher *matcher;
     struct trail trail;   /* where the grammar has guards */
+    struct closing closing; /* where the budget is short */
     struct sampler *sampler;
     struct output output;
     struct wanted now;    /* logits of the last position, where the pass has them */
