@@ -18,8 +18,12 @@ CFLAGS += -std=gnu11 $(OPT) $(WARN) $(SAN) -fno-math-errno -ffp-contract=off -D_
 # Small programs: what is not used is left out, and nobody unwinds C without debug information.
 CFLAGS  += -ffunction-sections -fdata-sections -fno-asynchronous-unwind-tables
 LDFLAGS += $(SAN) -pthread -Wl,--gc-sections
-# Pointers in tables take a bit to relocate, not 24 bytes (20 KB); a linker that can't warns and goes on.
+# Pointers in tables take a bit to relocate, not 24 bytes (20 KB). Only since glibc 2.36: before, a program so linked
+# would not start.
+GLIBC := $(shell getconf GNU_LIBC_VERSION 2>/dev/null | cut -d' ' -f2)
+ifeq ($(shell printf '2.36\n%s\n' "$(GLIBC)" | sort -V | head -n 1),2.36)
 LDFLAGS += -Wl,-z,pack-relative-relocs
+endif
 VERSION := $(shell cat VERSION)
 
 ISA := $(shell uname -m)
