@@ -49,7 +49,7 @@ uint32_t schema_node(struct schema *schema, uint32_t *terms, uint32_t n) {
         slot = schema_map_slot(&schema->set_map, hash, &probe);
         if (!slot) return schema_fail(schema, RULES_MEMORY), RULES_NONE;
         set = slot->value == RULES_NONE ? NULL : &schema->sets[slot->value];
-    } while (set && (set->n != n ||
+    } while (set && (slot->hash != hash || set->n != n ||
                      (n && memcmp(schema->terms + set->first, terms, n * sizeof *terms) != 0)));
     if (set) return set->node;
     uint32_t added = add_set(schema, terms, n);

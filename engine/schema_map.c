@@ -1,4 +1,5 @@
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/schema_part.h"
 
@@ -7,7 +8,7 @@ static bool grow(struct schema_map *map) {
     if (larger.cap > (1u << 24)) return false;
     larger.slots = malloc(larger.cap * sizeof *larger.slots);
     if (!larger.slots) return false;
-    for (uint32_t i = 0; i < larger.cap; i++) larger.slots[i].value = RULES_NONE;
+    memset(larger.slots, 0xFF, larger.cap * sizeof *larger.slots); /* RULES_NONE */
     for (uint32_t i = 0; i < map->cap; i++) {
         uint32_t at = (uint32_t)map->slots[i].hash & (larger.cap - 1);
         if (map->slots[i].value == RULES_NONE) continue;
