@@ -57,13 +57,10 @@ all: $(PROGRAMS) $(RPC_PAGE)
 $(KERNELS_O): CFLAGS += $(KERNEL_SAN)
 # The specification must not be vectorised behind its back: gcc 12 -O3 miscompiles such loops.
 $(BUILD)/kernels/scalar/%.o: CFLAGS += -fno-tree-vectorize -fno-tree-slp-vectorize
-# These say by intrinsics what is a vector. Small arrays become registers once -O3 unrolls loops over them;
-# where pragmas say so already, it would only make more code.
+# Small arrays become registers once -O3 unrolls the loops over them.
 VECTOR := -mavx2 -mfma -mf16c
-UNROLLED := -O2 -fno-tree-vectorize -fno-tree-slp-vectorize
 $(BUILD)/kernels/avx2/%.o:   CFLAGS += -O3 $(VECTOR)
 $(BUILD)/kernels/avx512/%.o: CFLAGS += -O3 $(VECTOR) -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni
-$(foreach k,avx2/tile avx2/rows avx2/attention avx512/tile avx512/attention avx512/rows avx512/matmul,$(BUILD)/kernels/$(k).o): CFLAGS += $(UNROLLED)
 
 # Nothing of base and engine is slower without padding before functions and loops (15 KB); kernels keep it.
 $(BASE_O) $(ENGINE_O): CFLAGS += $(if $(findstring -O2,$(OPT)),-fno-align-functions -fno-align-loops -fno-align-jumps -fno-align-labels)
