@@ -238,9 +238,9 @@ static inline bool machine_many_keys(const struct language *language, uint16_t s
 }
 /* Is there a key for a further member that this object does not have yet? */
 bool machine_key_left(const struct machine *machine, const struct frame *frame);
-/* Bytes of the character under way, 0 between characters, that a declared name has there too;
- * RULES_NONE if it has another. */
-uint32_t machine_name_read(const struct machine *machine, const struct thread *thread,
+/* Bytes in JSON that are left of a declared name, without its quote, after an open key's so far;
+ * RULES_NONE if the key can't become it. */
+uint32_t machine_name_left(const struct machine *machine, const struct thread *thread,
                            uint32_t name);
 uint32_t machine_open_key_shortest(const struct machine *machine, const struct thread *thread);
 bool machine_property_done(struct machine *machine, struct thread *thread, uint32_t index);

@@ -160,35 +160,51 @@ static bool key_done(struct machine *machine, struct thread *thread) {
     return made && machine_key_done(machine, thread, index, node, made);
 }
 
-uint32_t machine_name_read(const struct machine *machine, const struct thread *thread,
+/* Bytes of an ASCII character in JSON; beside a language only what has a short escape can be
+ * spelled. */
+static uint32_t spelled(unsigned char c, bool language) {
+    if (c == '"' || c == '\\' || c == '\b' || c == '\f' || c == '\n' || c == '\r' || c == '\t')
+        return 2;
+    return c >= 0x20 ? 1 : language ? RULES_NONE : 6;
+}
+
+uint32_t machine_name_left(const struct machine *machine, const struct thread *thread,
                            uint32_t name) {
     const struct words *words = &machine->rules->words;
+    const char *text = word_text(words, name) + thread->pos;
+    uint32_t len = words->list[name].len - thread->pos, left = 0, character;
+    bool language = language_of(machine, thread) != NULL;
     struct quoted_range range[2];
-    uint32_t character;
-    if (thread->scan == QUOTED_NORMAL) return 0;
-    size_t n = utf8_decode(word_text(words, name) + thread->pos,
-                           words->list[name].len - thread->pos, &character);
-    if (n == 0 || thread->scan >= QUOTED_ESCAPE) return RULES_NONE;
+    if (thread->scan > QUOTED_ESCAPE) return RULES_NONE;
+    for (uint32_t i = 0; i < len; i++) {
+        uint32_t bytes = spelled((unsigned char)text[i], language);
+        if (bytes == RULES_NONE) return RULES_NONE;
+        left += bytes;
+    }
+    if (thread->scan == QUOTED_NORMAL) return left;
+    if (thread->scan == QUOTED_ESCAPE)
+        return len && spelled((unsigned char)*text, language) == 2 ? left - 1 : RULES_NONE;
+    size_t n = utf8_decode(text, len, &character);
     quoted_ranges(thread->scan, thread->acc, range);
-    if (character < range->from || character > range->to) return RULES_NONE;
-    return (uint32_t)n - quoted_distance(thread->scan, thread->acc);
+    if (n == 0 || character < range->from || character > range->to) return RULES_NONE;
+    return left - ((uint32_t)n - quoted_distance(thread->scan, thread->acc));
 }
 
 /* May the key so far still become one of the declared that may come now? */
 static bool declared_left(const struct machine *machine, const struct thread *thread) {
     const struct frame *frame = &machine->frames[thread->frame];
     for (uint32_t i = thread->lo; i < thread->hi; i++)
-        if (machine_name_read(machine, thread, i) != RULES_NONE &&
+        if (machine_name_left(machine, thread, i) != RULES_NONE &&
             machine_property(machine, frame, machine->rules->words.list[i].value))
             return true;
     return false;
 }
 
-/* A byte that is none of a further member's key: of a declared one? Spelled without escapes. */
+/* A byte that is none of a further member's key: of a declared one? Of escapes it may have short
+ * ones. */
 static bool follow_declared(const struct machine *machine, struct thread *thread,
                             unsigned char byte) {
     enum quoted_event event = quoted_step(&thread->scan, &thread->acc, byte);
-    if (thread->scan >= QUOTED_ESCAPE) return false;
     if (event == QUOTED_CHAR) {
         add_character(machine, thread, thread->acc);
         thread->acc = 0;
@@ -211,7 +227,7 @@ static bool follow_language(const struct machine *machine, const struct language
         if (key_left(machine, thread)) return true;
     }
     *thread = before;
-    return before.scan < QUOTED_ESCAPE && follow_declared(machine, thread, byte);
+    return follow_declared(machine, thread, byte);
 }
 
 bool machine_open_key(struct machine *machine, struct thread *thread, unsigned char byte) {

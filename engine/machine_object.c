@@ -123,10 +123,10 @@ static uint32_t words_shortest(const struct machine *machine, const struct threa
     uint32_t shortest = RULES_INFINITE;
     for (uint32_t i = thread->lo; i < thread->hi; i++) {
         const struct word *word = &machine->rules->words.list[i];
-        uint32_t read = machine_name_read(machine, thread, i);
-        if (read == RULES_NONE || !machine_property(machine, frame, word->value)) continue;
-        uint32_t length =
-            rules_sum(word->len - thread->pos - read, after_property(machine, frame, word->value));
+        uint32_t left = thread->mode == MODE_KEY_OPEN ? machine_name_left(machine, thread, i)
+                                                      : word->len - thread->pos;
+        if (left == RULES_NONE || !machine_property(machine, frame, word->value)) continue;
+        uint32_t length = rules_sum(left, after_property(machine, frame, word->value));
         if (length < shortest) shortest = length;
     }
     return shortest;

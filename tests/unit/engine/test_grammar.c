@@ -152,6 +152,8 @@ static const struct texts_case texts[] = {
      {"3", "4", "[]", "{\"ab\":1}", "\"a\""}, {"a"}},
     {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"not\":{\"type\":\"string\",\"const\":\"a\"}}", OPEN, {"3", "[]"}, {"\"a\"", "\"b\""}},
     {"{\"$schema\":\"http://json-schema.org/draft-06/schema#\",\"const\":\"a\",\"if\":{\"type\":\"string\"},\"then\":false}", OPEN, {"\"a\""}, {"3", "\"b\""}},
+    {"{\"type\":\"object\",\"properties\":{\"c\\nd\":{},\"e\":{}},\"patternProperties\":{\"^x\":{}},\"additionalProperties\":false}", OPEN,
+     {"{\"c\\nd\":1}", "{\"x\":1,\"c\\nd\":1,\"e\":1}"}, {"{\"c\":1}", "{\"c\\td\":1}"}},
     {"{\"if\":{\"type\":\"object\"},\"then\":{\"maxLength\":1}}", CLOSED, {"{}", "\"ab\""}, {"{\"a\":1}"}},
     {"{\"type\":\"string\",\"not\":{\"pattern\":\"^x\"},\"maxLength\":2}", OPEN, {"\"\"", "\"ax\""}, {"\"x\"", "\"xa\"", "\"abc\""}},
     {"{\"type\":\"object\",\"not\":{\"required\":[\"a\",\"b\"]},\"properties\":{\"a\":{},\"b\":{}}}", OPEN,
