@@ -90,9 +90,6 @@ static const unsigned char chances[GUESS_KINDS] = {
     [GUESS_COPY] = 75,
 };
 
-/* What a row more costs, in passes of one row: the second, and each after that. */
-static const float second_row = 0.45f, further_row = 0.12f;
-
 /* ---- drafting ------------------------------------------------------------------------------- */
 
 struct pen { /* writes a draft */
@@ -133,8 +130,9 @@ static bool write_token(struct pen *pen, uint32_t token, float chance) {
     place_read(&pen->place, bytes, len);
     buf_add(&draft->text, bytes, len);
     pen->chance *= chance;
-    /* If it is chosen its row would have been computed anyway. */
-    pen->gain -= (1 - pen->chance) * (pen->waiting + draft->n == 1 ? second_row : further_row);
+    const struct kernels *kernels = pen->engine->kernels;
+    float cost = pen->waiting + draft->n == 1 ? kernels->second_row : kernels->further_row;
+    pen->gain -= (1 - pen->chance) * cost; /* if it is chosen its row would have been computed anyway */
     draft->after[draft->n] = (struct wanted){0};
     draft->tokens[draft->n++] = token;
     return true;

@@ -77,6 +77,9 @@ struct attention {
 /* Every pointer to floats may be unaligned unless said. No two arguments overlap unless said. */
 struct kernels {
     const char *isa; /* "scalar", "avx2", "avx512" */
+    /* What one row more in a matmul costs, as a share of a matmul of one: the second, and each after that
+     * (plm-bench -p 1, 2, 4, 8). For decisions about time only. */
+    float second_row, further_row;
 
     /* Bytes of an activation buffer for m rows of k values against weights of type `type`.
      * Layout is the table's own business; the buffer is 64-byte aligned. */

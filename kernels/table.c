@@ -10,17 +10,22 @@ static struct kernels tables[N_TABLES];
 /* Table `level` holds the best version of every slot among the ISAs up to it. */
 static void fill(struct kernels *kernels, int level) {
     kernels->isa = "scalar";
+    kernels->second_row = kernels->further_row = 0.65f;
     matmul_scalar_fill(kernels);
     rows_scalar_fill(kernels);
     attention_scalar_fill(kernels);
     if (level < AVX2) return;
 #if defined(__x86_64__)
     kernels->isa = "avx2";
+    kernels->second_row = 0.5f;
+    kernels->further_row = 0.45f;
     matmul_avx2_fill(kernels);
     rows_avx2_fill(kernels);
     attention_avx2_fill(kernels);
     if (level < AVX512) return;
     kernels->isa = "avx512";
+    kernels->second_row = 0.45f;
+    kernels->further_row = 0.12f;
     matmul_avx512_fill(kernels);
     rows_avx512_fill(kernels);
     attention_avx512_fill(kernels);
