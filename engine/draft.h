@@ -43,7 +43,7 @@ struct draft {
 
 void draft_free(struct draft *draft);
 /* Drafts at most `most` tokens to follow g's last one, with what is wanted after them; the pass has
- * so many rows before. */
+ * so many rows of g before (2: or more). What is drafted depends on g alone. */
 void draft_make(struct generation *g, struct engine *engine, uint32_t waiting, uint32_t most);
 /* So many of them were chosen. */
 void draft_learn(struct draft *draft, uint32_t accepted);

@@ -13,6 +13,7 @@
 
 enum { MAX_THREADS = 64, DEFAULT_ACTIVE = 16, DEFAULT_ROWS = 512, LEAST_POSITIONS = 64, DEFAULT_GRAMMARS = 16 << 20 };
 static const uint64_t DEFAULT_CACHE_BYTES = 1ull << 30;
+static const uint64_t LOGITS_BYTES = 256 << 20; /* of a pass: of what is reserved only what is used takes memory */
 static const int64_t CLOSING_NS = 2000000000; /* for what is not yet on disk */
 
 /* ---- opening ------------------------------------------------------------------------------ */
@@ -108,13 +109,17 @@ static unsigned thread_count(const struct engine_settings *settings) {
     return threads < MAX_THREADS ? threads : MAX_THREADS;
 }
 
-/* However many are active, each has room for its last row and one draft. */
+/* Each that is active has room for its last row and a whole draft, unless that were too much. */
 static void set_drafts(struct engine *engine, const struct engine_settings *settings) {
     uint32_t most = settings->draft_max ? settings->draft_max : DRAFT_DEFAULT;
     if (settings->draft_max == ENGINE_NO_DRAFTS) most = 0;
     engine->draft_max = most < DRAFT_MOST ? most : DRAFT_MOST;
-    engine->max_logits = 2 * engine->max_active + engine->draft_max;
-    if (engine->batch_rows < engine->max_logits) engine->batch_rows = engine->max_logits;
+    uint64_t least = 2 * engine->max_active + engine->draft_max;
+    uint64_t rows = (uint64_t)engine->max_active * (1 + engine->draft_max);
+    uint64_t fit = LOGITS_BYTES / (vocab_size(engine->vocab) * sizeof(float));
+    if (rows > fit) rows = fit;
+    engine->max_logits = (uint32_t)(rows > least ? rows : least);
+    if (engine->batch_rows < least) engine->batch_rows = (uint32_t)least;
 }
 
 static bool open_runtime(struct engine *engine, const struct engine_settings *settings, struct error *error) {

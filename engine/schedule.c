@@ -211,10 +211,11 @@ static struct row row_of(struct generation *g, uint32_t position, uint32_t token
                         .n_chosen = wanted.n_chosen};
 }
 
-/* How many tokens a generation may draft in this pass. */
+/* How many tokens a generation may draft in this pass. The same in any company, as far as there is room:
+ * so that a request takes the same steps. */
 static uint32_t draft_share(const struct engine *engine) {
-    uint32_t share = engine->draft_max / (uint32_t)engine->active.n;
-    return share ? share : engine->draft_max > 0;
+    uint32_t active = (uint32_t)engine->active.n, room = (engine->max_logits - active) / active;
+    return room < engine->draft_max ? room : engine->draft_max;
 }
 
 /* Adds up to `limit` rows of g to the batch; returns how many. Behind the last row that is waiting go
@@ -222,13 +223,15 @@ static uint32_t draft_share(const struct engine *engine) {
 static uint32_t add_rows(struct engine *engine, struct generation *g, uint32_t at, uint32_t limit) {
     static const struct wanted none;
     uint32_t waiting = pending(g), from = g->sequence.n_tokens, share = draft_share(engine);
+    uint32_t room = engine->batch_rows - at;
+    if (g->weight && waiting <= limit && waiting + share > room) limit = waiting - SHORT_ROWS; /* else without */
     bool all = waiting <= limit;
     uint32_t n = all ? waiting : limit;
     g->now = none;
     g->draft.n = 0;
     if (!n) return 0;
     if (all) generation_want(g, engine, g->matcher, &g->now);
-    if (all) draft_make(g, engine, at + n, share < limit - n ? share : limit - n);
+    if (all) draft_make(g, engine, g->prefilled ? n : 2, share < room - n ? share : room - n);
     if (!sequence_reserve(&g->sequence, from + n + g->draft.n, take_block, engine->prefix)) {
         struct error error = {0};
         error_set(&error, ERROR_OUT_OF_MEMORY, "no memory left for the KV cache");
@@ -278,7 +281,7 @@ static uint32_t build_batch(struct engine *engine) {
         uint32_t added = add_rows(engine, g, n, share);
         weights -= g->weight;
         n += added;
-        room -= added;
+        room -= added < room ? added : room; /* a draft is no part of the share */
     }
     return n;
 }

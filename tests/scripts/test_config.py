@@ -30,8 +30,9 @@ class Conf:
 
 
 def run(*flags, env=None):
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("PLMD_")}
     done = subprocess.run([PLMD, *flags], capture_output=True, text=True, timeout=20 * PATIENCE,
-                          env={**os.environ, "PLMD_CONFIG": os.devnull, **(env or {})})
+                          env={**bare, "PLMD_CONFIG": os.devnull, **(env or {})})
     return done.returncode, done.stdout, done.stderr
 
 
