@@ -10,12 +10,16 @@
 /* After a write that failed (no room, no permission) the disk is left alone for this long. */
 static const int64_t PAUSE_NS = INT64_C(60) * 1000000000;
 
+/* At the end the thread has this long for the block at hand. */
+static const int64_t STOP_NS = INT64_C(1) * 1000000000;
+
 struct disk {
     struct kv *kv;
     struct prefix *prefix;
     struct disk_thread *thread;
     struct key_set keys;       /* on disk, as far as known: what is missing there is noticed on reading */
     struct disk_order *order;  /* the thread has it */
+    uint32_t n_written_off;    /* of its blocks: the pool goes on without them */
     int64_t paused_until_ns;
     struct disk_stats stats;
 };
@@ -36,6 +40,7 @@ static void give(struct disk *disk, struct disk_order *order) {
     clock_gettime(CLOCK_REALTIME, &now);
     order->used_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     disk->order = order;
+    disk->n_written_off = 0;
     disk_thread_give(disk->thread, order);
 }
 
@@ -58,7 +63,7 @@ struct disk *disk_open(const struct disk_settings *settings, const struct model 
     return NULL;
 }
 
-void disk_close(struct disk *disk, int64_t patience_ns) {
+void disk_finish(struct disk *disk, int64_t patience_ns) {
     if (!disk) return;
     int64_t until = clock_ns() + patience_ns;
     prefix_refresh(disk->prefix);
@@ -67,9 +72,12 @@ void disk_close(struct disk *disk, int64_t patience_ns) {
         disk_write(disk, 2 * PREFIX_RUN);
         if (!disk->order) break;
     }
-    if (disk->order) disk_thread_hurry(disk->thread);
-    disk_thread_stop(disk->thread);
-    if (disk->order) order_free(disk, disk->order);
+}
+
+void disk_close(struct disk *disk) {
+    if (!disk) return;
+    bool stopped = disk_thread_stop(disk->thread, STOP_NS);
+    if (disk->order && stopped) order_free(disk, disk->order); /* else it is the thread's for good */
     key_set_free(&disk->keys);
     free(disk);
 }
@@ -117,6 +125,7 @@ enum disk_answer disk_fetch(struct disk *disk, uint32_t owner, const uint32_t *t
     uint32_t first = prefix_missing(disk->prefix, owner, tokens, limit, keys);
     uint32_t there = count_there(disk, keys, first, n);
     if (there > room) there = (uint32_t)room;
+    if (disk_stuck(disk)) there = 0;
     enum disk_answer answer = there ? DISK_BUSY : DISK_NOTHING;
     if (there && !disk->order)
         answer = start_fetch(disk, owner, tokens, keys, first, there) ? DISK_COMING : DISK_NOTHING;
@@ -180,6 +189,8 @@ struct disk_news disk_poll(struct disk *disk, int64_t wait_ns) {
     struct disk_order *order = disk->order ? disk_thread_take(disk->thread, wait_ns) : NULL;
     if (order) {
         disk->order = NULL;
+        disk->kv->max_blocks -= disk->n_written_off;
+        disk->n_written_off = 0;
         news = (struct disk_news){true, order->work == DISK_FETCH, order->n_done};
         if (order->work == DISK_FETCH) end_fetch(disk, order);
         else end_keep(disk, order);
@@ -199,6 +210,15 @@ void disk_write(struct disk *disk, uint64_t room) {
 
 bool disk_working(const struct disk *disk) {
     return disk && disk->order;
+}
+
+bool disk_stuck(struct disk *disk) {
+    if (!disk || !disk->order) return false;
+    if (disk->n_written_off) return true;
+    if (!disk_thread_stuck(disk->thread)) return false;
+    disk->n_written_off = disk->order->n;
+    disk->kv->max_blocks += disk->n_written_off;
+    return true;
 }
 
 uint64_t disk_blocks_lent(const struct disk *disk) {

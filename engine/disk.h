@@ -22,8 +22,12 @@ struct disk_settings {
 /* NULL and ERROR_CACHE. */
 struct disk *disk_open(const struct disk_settings *settings, const struct model *model, struct kv *kv,
                        struct prefix *prefix, struct error *error);
-/* Writes what is fresh, or used once and still in memory, for so long at most. NULL does nothing. */
-void disk_close(struct disk *disk, int64_t patience_ns);
+/* Before the end: writes what is fresh, or used once and still in memory, for so long at most. NULL does
+ * nothing. */
+void disk_finish(struct disk *disk, int64_t patience_ns);
+/* When nobody but the disk holds blocks of the pool any more. A disk that hangs is left to itself after a
+ * second. NULL does nothing. */
+void disk_close(struct disk *disk);
 
 enum disk_answer {
     DISK_NOTHING, /* more than memory has isn't there */
@@ -46,6 +50,9 @@ struct disk_news disk_poll(struct disk *disk, int64_t wait_ns);
 void disk_write(struct disk *disk, uint64_t room);
 
 bool disk_working(const struct disk *disk);      /* wake will come */
+/* The disk hangs: nobody is to wait for it. As long as it does the pool may have other blocks in place of
+ * those lent. */
+bool disk_stuck(struct disk *disk);
 uint64_t disk_blocks_lent(const struct disk *disk); /* of the pool */
 
 struct disk_stats {

@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "engine/clock.h"
+
 enum { STACK_BYTES = 256 * 1024 };
+
+/* A disk that has not moved one block for so long can't be counted on. */
+static const int64_t STUCK_NS = INT64_C(2) * 1000000000;
 
 enum state { STATE_IDLE, STATE_GIVEN, STATE_DONE };
 
@@ -15,12 +20,14 @@ struct disk_thread {
     void (*wake)(void *user);
     void *user;
     pthread_t thread;
-    atomic_bool hurry;
+    atomic_bool hurry, ending;
+    atomic_int_fast64_t moved_ns; /* when the order was given, or one of its blocks was done */
     atomic_uint_fast64_t bytes;
     pthread_mutex_t lock; /* guards what follows */
     pthread_cond_t given, done;
     enum state state;
-    bool stop;
+    bool stop, ended;
+    bool orphan; /* nobody waits for the thread any more: it frees itself */
     struct disk_order *order;
 };
 
@@ -39,12 +46,20 @@ static struct store_block block_of(const struct disk_order *order, uint32_t i) {
     };
 }
 
+static void note_moved(struct disk_thread *thread) {
+    atomic_store_explicit(&thread->moved_ns, clock_ns(), memory_order_relaxed);
+}
+
 static void fetch(struct disk_thread *thread, struct disk_order *order) {
     for (; order->n_done < order->n; order->n_done++) {
         struct store_block block = block_of(order, order->n_done);
         enum store_outcome outcome = store_read(thread->store, &block);
         order->rejected = outcome == STORE_REJECTED;
         if (outcome != STORE_DONE) return;
+        note_moved(thread);
+        if (!atomic_load_explicit(&thread->ending, memory_order_relaxed)) continue;
+        order->n_done++;
+        return;
     }
 }
 
@@ -53,6 +68,7 @@ static void keep(struct disk_thread *thread, struct disk_order *order) {
         struct store_block block = block_of(order, order->n_done);
         order->failed = store_write(thread->store, &block, &order->removed) != STORE_DONE;
         if (order->failed) break;
+        note_moved(thread);
         if (atomic_load_explicit(&thread->hurry, memory_order_relaxed)) {
             order->n_done++;
             break;
@@ -65,6 +81,38 @@ static void carry_out(struct disk_thread *thread, struct disk_order *order) {
     if (order->work == DISK_FETCH) fetch(thread, order);
     else keep(thread, order);
     atomic_store_explicit(&thread->bytes, store_bytes(thread->store), memory_order_relaxed);
+}
+
+static void destroy(struct disk_thread *thread) {
+    pthread_cond_destroy(&thread->given);
+    pthread_cond_destroy(&thread->done);
+    pthread_mutex_destroy(&thread->lock);
+    free(thread);
+}
+
+/* Of an orphan: the pool that the blocks were from is gone. */
+static void free_order(struct disk_order *order) {
+    for (uint32_t i = 0; i < order->n; i++) {
+        free(order->blocks[i]->memory);
+        free(order->blocks[i]);
+    }
+    free(order->blocks);
+    free(order->keys);
+    free(order->tokens);
+    key_set_free(&order->removed);
+    free(order);
+}
+
+/* The last that the thread does. */
+static void end(struct disk_thread *thread) {
+    bool orphan = thread->orphan;
+    thread->ended = true;
+    pthread_cond_signal(&thread->done);
+    pthread_mutex_unlock(&thread->lock);
+    if (!orphan) return;
+    if (thread->order) free_order(thread->order);
+    store_close(thread->store);
+    destroy(thread);
 }
 
 static void *run(void *user) {
@@ -80,11 +128,9 @@ static void *run(void *user) {
         pthread_mutex_lock(&thread->lock);
         thread->state = STATE_DONE;
         pthread_cond_signal(&thread->done);
-        pthread_mutex_unlock(&thread->lock);
-        if (thread->wake) thread->wake(thread->user);
-        pthread_mutex_lock(&thread->lock);
+        if (thread->wake && !thread->orphan) thread->wake(thread->user);
     }
-    pthread_mutex_unlock(&thread->lock);
+    end(thread);
     return NULL;
 }
 
@@ -105,13 +151,6 @@ static bool start(struct disk_thread *thread) {
     return started;
 }
 
-static void destroy(struct disk_thread *thread) {
-    pthread_cond_destroy(&thread->given);
-    pthread_cond_destroy(&thread->done);
-    pthread_mutex_destroy(&thread->lock);
-    free(thread);
-}
-
 struct disk_thread *disk_thread_start(struct store *store, void (*wake)(void *user), void *user) {
     struct disk_thread *thread = calloc(1, sizeof *thread);
     pthread_condattr_t monotonic;
@@ -130,19 +169,42 @@ struct disk_thread *disk_thread_start(struct store *store, void (*wake)(void *us
     return NULL;
 }
 
-void disk_thread_stop(struct disk_thread *thread) {
+static struct timespec after(int64_t wait_ns) {
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    int64_t ns = until.tv_nsec + wait_ns;
+    until.tv_sec += ns / 1000000000;
+    until.tv_nsec = ns % 1000000000;
+    return until;
+}
+
+bool disk_thread_stop(struct disk_thread *thread, int64_t patience_ns) {
+    struct timespec until = after(patience_ns);
+    pthread_t id = thread->thread;
+    atomic_store_explicit(&thread->hurry, true, memory_order_relaxed);
+    atomic_store_explicit(&thread->ending, true, memory_order_relaxed);
     pthread_mutex_lock(&thread->lock);
     thread->stop = true;
     pthread_cond_signal(&thread->given);
-    pthread_mutex_unlock(&thread->lock);
-    pthread_join(thread->thread, NULL);
+    while (!thread->ended)
+        if (pthread_cond_timedwait(&thread->done, &thread->lock, &until) != 0) break;
+    bool ended = thread->ended;
+    thread->orphan = !ended;
+    pthread_mutex_unlock(&thread->lock); /* an orphan may be gone from here on */
+    if (!ended) {
+        pthread_detach(id);
+        return false;
+    }
+    pthread_join(id, NULL);
     store_close(thread->store);
     destroy(thread);
+    return true;
 }
 
 void disk_thread_give(struct disk_thread *thread, struct disk_order *order) {
     pthread_mutex_lock(&thread->lock);
     atomic_store_explicit(&thread->hurry, false, memory_order_relaxed);
+    note_moved(thread);
     thread->order = order;
     thread->state = STATE_GIVEN;
     pthread_cond_signal(&thread->given);
@@ -150,12 +212,8 @@ void disk_thread_give(struct disk_thread *thread, struct disk_order *order) {
 }
 
 struct disk_order *disk_thread_take(struct disk_thread *thread, int64_t wait_ns) {
-    struct timespec until;
+    struct timespec until = after(wait_ns);
     struct disk_order *order = NULL;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    int64_t ns = until.tv_nsec + wait_ns;
-    until.tv_sec += ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
     pthread_mutex_lock(&thread->lock);
     while (wait_ns && thread->state == STATE_GIVEN)
         if (pthread_cond_timedwait(&thread->done, &thread->lock, &until) != 0) break;
@@ -170,6 +228,10 @@ struct disk_order *disk_thread_take(struct disk_thread *thread, int64_t wait_ns)
 
 void disk_thread_hurry(struct disk_thread *thread) {
     atomic_store_explicit(&thread->hurry, true, memory_order_relaxed);
+}
+
+bool disk_thread_stuck(const struct disk_thread *thread) {
+    return clock_ns() - atomic_load_explicit(&thread->moved_ns, memory_order_relaxed) > STUCK_NS;
 }
 
 uint64_t disk_thread_bytes(const struct disk_thread *thread) {

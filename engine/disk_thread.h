@@ -26,16 +26,21 @@ struct disk_order { /* blocks first..first+n-1 of one chain */
 
 struct disk_thread;
 
-/* Takes the store over. wake: called on the thread after each order, or NULL. NULL: no memory. */
+/* Takes the store over. wake: called on the thread after each order, or NULL; it must not wait, nor call
+ * anything here. NULL: no memory. */
 struct disk_thread *disk_thread_start(struct store *store, void (*wake)(void *user), void *user);
-/* After the order that it has, if any. Closes the store. */
-void disk_thread_stop(struct disk_thread *thread);
+/* After the block at hand, if any. Closes the store. False: the disk hangs and the patience is over; the
+ * thread is left to itself then, and frees the order that it has with all that it lends. */
+bool disk_thread_stop(struct disk_thread *thread, int64_t patience_ns);
 
 void disk_thread_give(struct disk_thread *thread, struct disk_order *order); /* when it has none */
 /* The order when it is done, else NULL. wait: for up to so many ns first. */
 struct disk_order *disk_thread_take(struct disk_thread *thread, int64_t wait_ns);
 /* Something waits for the thread: writing ends after the block at hand. */
 void disk_thread_hurry(struct disk_thread *thread);
+
+/* It has an order, and has not done a block of it for seconds. */
+bool disk_thread_stuck(const struct disk_thread *thread);
 
 uint64_t disk_thread_bytes(const struct disk_thread *thread); /* in the directory */
 

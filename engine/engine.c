@@ -176,10 +176,11 @@ struct engine *engine_new(const struct engine_settings *settings, struct error *
 
 void engine_free(struct engine *engine) {
     if (!engine) return;
-    disk_close(engine->disk, CLOSING_NS);
+    disk_finish(engine->disk, CLOSING_NS);
     forward_free(engine->forward);
     pool_free(engine->pool);
     prefix_free(engine->prefix);
+    disk_close(engine->disk);
     grammar_cache_free(engine->grammars);
     if (engine->model) kv_deinit(&engine->kv);
     model_free(engine->model);

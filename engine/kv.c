@@ -62,6 +62,13 @@ void kv_ref(struct kv_block *block) {
 
 void kv_unref(struct kv *kv, struct kv_block *block) {
     if (--block->refs) return;
+    if (kv->n_blocks > kv->max_blocks) { /* the budget was wider for a while */
+        kv->n_blocks--;
+        kv->n_used--;
+        free(block->memory);
+        free(block);
+        return;
+    }
     block->next_free = kv->free;
     kv->free = block;
     kv->n_used--;

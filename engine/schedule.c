@@ -154,8 +154,9 @@ static bool wait_for_disk(struct engine *engine, struct generation *g) {
 static void hear_disk(struct engine *engine, int64_t wait_ns) {
     if (!engine->disk) return;
     struct disk_news news = disk_poll(engine->disk, wait_ns);
-    if (!news.ended) return;
-    if (news.fetch && engine->asker) {
+    bool stuck = disk_stuck(engine->disk);
+    if (!news.ended && !stuck) return;
+    if ((news.fetch || stuck) && engine->asker) {
         engine->asker->n_fetched = news.n_fetched;
         engine->asker->fetched = true;
         engine->asker = NULL;
@@ -406,10 +407,12 @@ bool engine_step(struct engine *engine) {
     hear_disk(engine, 0);
     admit(engine);
     disk_write(engine->disk, free_blocks(engine));
-    if (engine->active.first) run_pass(engine);
+    bool computed = engine->active.first != NULL;
+    if (computed) run_pass(engine);
     sweep(engine, &engine->active, clock_ns());
     publish(engine);
-    if (engine->active.first || next_queued(engine)) return true;
+    /* Who was not admitted though none is active waits for memory that the disk was lent. */
+    if (engine->active.first || ((computed || !disk_working(engine->disk)) && next_queued(engine))) return true;
     if (!engine->queue.first) fall_idle(engine);
     return disk_working(engine->disk) && wait_for_news(engine);
 }

@@ -30,6 +30,7 @@ struct head {
 _Static_assert(sizeof(struct head) == 80, "no padding, so that every byte is under the checksum");
 
 enum { HEAD_ALIGN = 64, KV_F16 = 1, SUMMED_FROM = 16, FREE_SHARE = 20, NAME_BYTES = 24 };
+enum { TEMPORARY_BYTES = 48, TEMPORARY_TRIES = 100 };
 static const char magic[8] = "plmkv\r\n\1";
 
 struct store {
@@ -236,11 +237,22 @@ static bool touch_file(struct store *store, const struct store_block *block) {
     return utimensat(store->dir, name, store_room_times(block->used_ns).at, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
+/* A new file. What a daemon of the same number left, or another store of this one is writing, has such
+ * a name too. -1: it can't be made. */
+static int make_temporary(struct store *store, char name[static TEMPORARY_BYTES]) {
+    int fd = -1;
+    for (int i = 0; fd < 0 && i < TEMPORARY_TRIES; i++) {
+        snprintf(name, TEMPORARY_BYTES, STORE_TEMPORARY "%ld-%u", (long)getpid(), store->serial++);
+        fd = openat(store->dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0 && errno != EEXIST) break;
+    }
+    return fd;
+}
+
 static bool write_renamed(struct store *store, unsigned char *head, const struct store_block *block) {
-    char name[NAME_BYTES], temporary[48];
+    char name[NAME_BYTES], temporary[TEMPORARY_BYTES];
     name_of(block->key, name);
-    snprintf(temporary, sizeof temporary, STORE_TEMPORARY "%ld-%u", (long)getpid(), store->serial++);
-    int fd = openat(store->dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = make_temporary(store, temporary);
     if (fd < 0) return false;
     bool written = write_file(store, fd, head, block);
     written = close(fd) == 0 && written && renameat(store->dir, temporary, store->dir, name) == 0;

@@ -5,13 +5,18 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <time.h>
 
 #include "engine/generation.h"
 #include "tests/support.h"
 #include "tests/unit/engine/model_builder.h"
 
 enum { MAX_REQUESTS = 64, TINY_CONTEXT = 96 };
+enum { BLOCK_BYTES = LAYERS * HEADS_KV * 2 * KV_TILE * HEAD_DIM * 2 };
 
 /* ---- requests ------------------------------------------------------------------------------ */
 
@@ -281,7 +286,6 @@ START_TEST(in_any_company) {
         unsigned threads, blocks, max_active, batch_rows;
     } settings[] = {
         {1, 5, 4, 8}, {2, 7, 16, 64}, {1, 12, 16, 512}, {2, 40, 3, 24}, {1, 400, 16, 33}};
-    enum { BLOCK_BYTES = LAYERS * HEADS_KV * 2 * KV_TILE * HEAD_DIM * 2 };
     struct engine *reference = open_reference(tiny_path, TINY_CONTEXT);
     struct engine *engine =
         open_engine(tiny_path, settings[_i].threads, settings[_i].blocks * BLOCK_BYTES,
@@ -300,6 +304,16 @@ END_TEST
 /* ---- with a disk ---- */
 
 static char disk_dir[64];
+
+static void disk_begin(void) {
+    strcpy(disk_dir, "/tmp/plm-schedule-kv-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(disk_dir));
+}
+
+static void disk_end(void) {
+    char command[128] = "rm -r ";
+    ck_assert_int_eq(system(strcat(command, disk_dir)), 0);
+}
 
 /* Some file of the cache directory: a bit flipped, its end cut off, or gone. */
 static void damage(unsigned *random) {
@@ -337,16 +351,11 @@ static struct engine *open_with_disk(const char *path, uint64_t kv_bytes, uint64
 /* Engine after engine on one directory, whose files are damaged in between; little memory, so that
  * blocks come and go while others are computed, or a small budget on the disk. */
 START_TEST(across_restarts) {
-    static const struct {
-        unsigned blocks, files;
-    } settings[] = {{400, 1000}, {16, 1000}, {24, 12}, {12, 1000}};
-    enum { BLOCK_BYTES = LAYERS * HEADS_KV * 2 * KV_TILE * HEAD_DIM * 2 };
+    static const struct { unsigned blocks, files; } settings[] = {{400, 1000}, {16, 1000}, {24, 12}, {12, 1000}};
     struct engine *reference = open_reference(tiny_path, TINY_CONTEXT);
     struct engine_stats stats;
     uint64_t read = 0, rejected = 0;
     unsigned random = (unsigned)_i + 1;
-    strcpy(disk_dir, "/tmp/plm-schedule-kv-XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(disk_dir));
     for (unsigned life = 0; life < 6; life++) {
         struct engine *engine = open_with_disk(tiny_path, settings[_i].blocks * BLOCK_BYTES,
                                                settings[_i].files * (BLOCK_BYTES + 512));
@@ -363,9 +372,105 @@ START_TEST(across_restarts) {
         ck_assert_uint_gt(rejected, 0);
     }
     engine_free(reference);
-    char command[128];
-    snprintf(command, sizeof command, "rm -r %s", disk_dir);
-    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
+/* ---- with a disk that hangs ---- */
+
+static atomic_bool hangs;
+
+/* readv and writev in place of libc's: only the store calls them. */
+static ssize_t move_unless(long number, int fd, const struct iovec *parts, int n) {
+    while (atomic_load(&hangs)) usleep(1000);
+    return syscall(number, fd, parts, n);
+}
+
+ssize_t readv(int fd, const struct iovec *parts, int n) {
+    return move_unless(SYS_readv, fd, parts, n);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int n) {
+    return move_unless(SYS_writev, fd, parts, n);
+}
+
+static double seconds_of(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* Text of at most max_tokens tokens after 38 that begin with `first`. */
+static void pinned_request(struct request *request, char first, uint32_t max_tokens) {
+    tiny_request(request, 27);
+    request->prompt[0] = first;
+    request->spec.format = FORMAT_TEXT;
+    request->spec.max_tokens = max_tokens;
+    request->spec.cache_store = request->spec.cache_pin = true;
+}
+
+/* As the reference answers, within so many seconds, and without spinning. */
+static void check_answer(struct engine *engine, struct engine *reference, const struct request *request,
+                         double within) {
+    struct buf expected = alone(reference, request), got = {0};
+    double from = seconds_of(CLOCK_MONOTONIC), cpu = seconds_of(CLOCK_THREAD_CPUTIME_ID);
+    struct run run;
+    engine->has_wake = true; /* a step without a request does not wait */
+    prepare(&run, engine, request);
+    engine_submit(engine, run.generation);
+    while (!run.done) engine_step(engine);
+    ck_assert_double_lt(seconds_of(CLOCK_MONOTONIC) - from, within);
+    ck_assert_double_lt(seconds_of(CLOCK_THREAD_CPUTIME_ID) - cpu, 0.5);
+    ck_assert(conclude(&run, &got));
+    ck_assert_str_eq(got.bytes, expected.bytes);
+    buf_free(&got);
+    buf_free(&expected);
+}
+
+static void free_hanging(struct engine *engine) {
+    double from = seconds_of(CLOCK_MONOTONIC);
+    engine_free(engine);
+    ck_assert_double_lt(seconds_of(CLOCK_MONOTONIC) - from, 6);
+    atomic_store(&hangs, false);
+    usleep(300000); /* its thread frees itself */
+}
+
+START_TEST(reads_hang) {
+    struct engine *reference = open_reference(tiny_path, TINY_CONTEXT);
+    struct request request;
+    pinned_request(&request, 'a', 20);
+    struct engine *engine = open_with_disk(tiny_path, 100 * BLOCK_BYTES, 1 << 20);
+    check_answer(engine, reference, &request, 6);
+    engine_free(engine);
+    atomic_store(&hangs, true);
+    engine = open_with_disk(tiny_path, 100 * BLOCK_BYTES, 1 << 20);
+    check_answer(engine, reference, &request, 6);
+    check_answer(engine, reference, &request, 1);
+    free_hanging(engine);
+    engine_free(reference);
+}
+END_TEST
+
+/* What the disk was lent is needed. */
+START_TEST(writes_hang) {
+    enum { BLOCKS = 5 };
+    struct engine *reference = open_reference(tiny_path, TINY_CONTEXT);
+    struct engine *engine = open_with_disk(tiny_path, BLOCKS * BLOCK_BYTES, 1 << 20);
+    struct request small, large;
+    pinned_request(&small, 'a', 50);
+    pinned_request(&large, 'b', 57);
+    atomic_store(&hangs, true);
+    check_answer(engine, reference, &small, 6);
+    for (int i = 0; i < 3; i++) engine_step(engine);
+    ck_assert_uint_eq(disk_blocks_lent(engine->disk), 2);
+    check_answer(engine, reference, &large, 6);
+    if (_i) {
+        atomic_store(&hangs, false);
+        while (disk_working(engine->disk)) engine_step(engine);
+        check_answer(engine, reference, &small, 1);
+        ck_assert(engine->kv.max_blocks == BLOCKS && engine->kv.n_blocks <= BLOCKS);
+    }
+    free_hanging(engine);
+    engine_free(reference);
 }
 END_TEST
 
@@ -459,8 +564,7 @@ START_TEST(interactive_before_batch) {
 }
 END_TEST
 
-/* ---- on the real one ----------------------------------------------------------------------------
- */
+/* ---- on the real one ---- */
 
 START_TEST(real_model) {
     if (!present(model_file())) return;
@@ -474,17 +578,23 @@ END_TEST
 
 int main(void) {
     Suite *suite = suite_create("schedule");
-    TCase *tiny = tcase_create("tiny model"), *real = tcase_create("real model");
+    TCase *tiny = tcase_create("tiny model"), *disk = tcase_create("disk"), *real = tcase_create("real model");
     tcase_set_timeout(tiny, 300);
     tcase_add_checked_fixture(tiny, write_tiny, remove_tiny);
     tcase_add_loop_test(tiny, in_any_company, 0, 5);
-    tcase_add_loop_test(tiny, across_restarts, 0, 4);
     tcase_add_test(tiny, groups_take_turns);
     tcase_add_test(tiny, groups_share_prefills);
     tcase_add_test(tiny, interactive_before_batch);
+    tcase_set_timeout(disk, 300);
+    tcase_add_checked_fixture(disk, write_tiny, remove_tiny);
+    tcase_add_checked_fixture(disk, disk_begin, disk_end);
+    tcase_add_loop_test(disk, across_restarts, 0, 4);
+    tcase_add_test(disk, reads_hang);
+    tcase_add_loop_test(disk, writes_hang, 0, 2);
     tcase_set_timeout(real, 300);
     tcase_add_test(real, real_model);
     suite_add_tcase(suite, tiny);
+    suite_add_tcase(suite, disk);
     suite_add_tcase(suite, real);
     return run_suite(suite);
 }

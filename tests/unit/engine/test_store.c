@@ -326,6 +326,21 @@ START_TEST(what_a_crash_left) {
 }
 END_TEST
 
+/* A process of the same number died, or another store of this process writes the same model. */
+START_TEST(temporary_names_are_taken) {
+    struct store *store = opened(1, BUDGET);
+    char path[300];
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s/.new-%ld-%d", path_of(NULL), (long)getpid(), i);
+        close(open(path, O_CREAT | O_WRONLY, 0600));
+    }
+    ck_assert_int_eq(write_block(store, 1, 0), STORE_DONE);
+    ck_assert_int_eq(read_block(store, 1, 0), STORE_DONE);
+    ck_assert_uint_eq(count_files(), 4);
+    store_close(store);
+}
+END_TEST
+
 /* ---- a disk that fails ---- */
 
 /* In a process of its own, whose files may not grow beyond a limit. */
@@ -439,6 +454,7 @@ int main(void) {
     tcase_add_test(files, least_recently_used_go);
     tcase_add_test(files, budget_of_all_models);
     tcase_add_test(files, what_a_crash_left);
+    tcase_add_test(files, temporary_names_are_taken);
     tcase_add_test(files, failed_writes_leave_nothing);
     tcase_add_test(files, killed_writers);
     tcase_add_test(numbers, numbers_have_a_version);
