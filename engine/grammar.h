@@ -55,7 +55,8 @@ struct grammar *grammar_from_tools(const struct grammar_tool *tools, size_t n_to
 /* One JSON value by schema (response_format json_schema). closed: as for tools. Else members come
  * in any order, undeclared ones after all required ones unless patterns speak of them; where all
  * declared members of an object are required, in schema order. Values of enum and const are written
- * as the schema spells them, their members in that order. What closes a value (matcher_closing)
+ * as the schema spells them; open ones with their members in any order if there are at most 24 such
+ * spellings, else in that order. What closes a value (matcher_closing)
  * keeps schema order. */
 struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed, bool spaced,
                                     const struct grammar_limits *limits, struct error *error);

@@ -5,7 +5,10 @@
 #include "engine/schema_part.h"
 #include "engine/vector.h"
 
-enum { MAX_ALTERNATIVES = 512 }; /* of one place */
+enum {
+    MAX_ALTERNATIVES = 512, /* of one place */
+    ORDERS_MOST = 24,       /* of the members of a value that stands in the schema */
+};
 
 static const struct json *part_get(const struct schema *schema, const struct bundle *bundle,
                                    uint32_t i, enum schema_keyword keyword) {
@@ -146,7 +149,7 @@ static void rewrite_integers(struct buf *out, const char *text, size_t len, bool
 
 /* The value as the schema spells it, and with its integers as 1 and as 1.0. Where items must not
  * repeat, words are counted: then one of each. */
-static bool add_spellings(struct schema *schema, struct alternatives *out,
+static bool add_spelled(struct schema *schema, struct alternatives *out,
                           const struct json *value) {
     struct buf *text = &schema->text, other = {0};
     text->len = 0;
@@ -165,8 +168,22 @@ static bool add_spellings(struct schema *schema, struct alternatives *out,
     return done;
 }
 
+/* Members may come in any order, if those are few. */
+static bool add_spellings(struct schema *schema, struct alternatives *out, const struct json *value,
+                          uint32_t most) {
+    bool one = schema->options.canonical || schema->unique;
+    uint32_t n = one ? 1 : schema_orders(value, most);
+    if (n <= 1) return add_spelled(schema, out, value);
+    for (uint32_t i = 0; i < n; i++) {
+        const struct json *ordered = schema_in_order(schema, value, i);
+        if (!ordered || !add_spelled(schema, out, ordered)) return false;
+    }
+    return true;
+}
+
+/* One of n. */
 static bool add_value(struct schema *schema, const struct bundle *bundle, const struct json *value,
-                      struct alternatives *out) {
+                      uint32_t n, struct alternatives *out) {
     for (uint32_t i = 0; i < bundle->n; i++) {
         uint32_t part = term_part(bundle->terms[i]);
         bool decided = bundle->terms[i] & TERM_DECIDED; /* in a duty: its oneOf must not count */
@@ -175,15 +192,15 @@ static bool add_value(struct schema *schema, const struct bundle *bundle, const 
         if (verdict == VERDICT_UNKNOWN) return false;
         if (verdict == VERDICT_NO) return true;
     }
-    return add_spellings(schema, out, value);
+    return add_spellings(schema, out, value, ORDERS_MOST / n);
 }
 
 static bool add_values(struct schema *schema, const struct bundle *bundle,
                        const struct json *values, bool single, struct alternatives *out) {
     schema->source = values;
-    if (single) return add_value(schema, bundle, values, out);
+    if (single) return add_value(schema, bundle, values, 1, out);
     for (uint32_t i = 0; i < values->len; i++)
-        if (!add_value(schema, bundle, values->items[i], out)) return false;
+        if (!add_value(schema, bundle, values->items[i], values->len, out)) return false;
     return true;
 }
 

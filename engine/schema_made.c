@@ -94,3 +94,51 @@ const struct json *schema_make_boolean(bool value) {
     static const struct json no = {.type = JSON_FALSE}, yes = {.type = JSON_TRUE};
     return value ? &yes : &no;
 }
+
+/* ---- orders of members ---- */
+
+uint32_t schema_orders(const struct json *value, uint32_t most) {
+    uint64_t n = 1;
+    if (value->type < JSON_ARRAY) return n <= most;
+    for (uint32_t i = 0; i < value->len && n && n <= most; i++) {
+        n *= schema_orders(value->items[i], most);
+        if (value->type == JSON_OBJECT) n *= i + 1;
+    }
+    return n <= most ? (uint32_t)n : 0;
+}
+
+/* The *order-th permutation of n indices; what is left of *order is for others. */
+static void permute(uint32_t *indices, uint32_t n, uint32_t *order) {
+    for (uint32_t i = 0; i < n; i++) indices[i] = i;
+    for (uint32_t i = 0; i < n; i++) {
+        uint32_t from = i + *order % (n - i), taken = indices[from];
+        *order /= n - i;
+        memmove(indices + i + 1, indices + i, (from - i) * sizeof *indices);
+        indices[i] = taken;
+    }
+}
+
+static const struct json *reorder(struct schema *schema, const struct json *value, uint32_t *order) {
+    enum { MOST = 8 }; /* no more members have few enough orders */
+    const struct json *values[MOST];
+    struct json_key keys[MOST];
+    uint32_t indices[MOST];
+    if (value->type < JSON_ARRAY || !*order) return value;
+    if (value->type == JSON_ARRAY) {
+        struct json *copy = (struct json *)schema_make_array(schema, (const struct json *const *)value->items, value->len);
+        for (uint32_t i = 0; copy && i < value->len; i++)
+            if (!(((const struct json **)copy->items)[i] = reorder(schema, value->items[i], order))) return NULL;
+        return copy;
+    }
+    if (value->len > MOST) return value;
+    permute(indices, value->len, order);
+    for (uint32_t i = 0; i < value->len; i++) {
+        keys[i] = value->keys[indices[i]];
+        if (!(values[i] = reorder(schema, value->items[indices[i]], order))) return NULL;
+    }
+    return make_object(schema, keys, values, value->len);
+}
+
+const struct json *schema_in_order(struct schema *schema, const struct json *value, uint32_t order) {
+    return reorder(schema, value, &order);
+}

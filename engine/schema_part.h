@@ -200,6 +200,10 @@ const struct json *schema_make_member(struct schema *schema, const struct json_k
 const struct json *schema_make_string(struct schema *schema, const char *text, uint32_t len);
 const struct json *schema_make_number(struct schema *schema, uint32_t value);
 const struct json *schema_make_boolean(bool value);
+/* In how many orders the members of the value's objects can be written; 0: more than `most`. */
+uint32_t schema_orders(const struct json *value, uint32_t most);
+/* The value in one of them; 0: its own. */
+const struct json *schema_in_order(struct schema *schema, const struct json *value, uint32_t order);
 void schema_made_free(struct schema *schema);
 
 /* ---- schema_logic.c ---- */
