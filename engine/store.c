@@ -269,7 +269,7 @@ enum store_outcome store_write(struct store *store, const struct store_block *bl
     unsigned char *head = head_new(store, block);
     bool written = head && write_renamed(store, head, block);
     free(head);
-    if (written) store->room.used += bytes;
+    if (written) store->room.used += bytes, store->room.unseen += bytes;
     return written ? STORE_DONE : STORE_FAILED;
 }
 

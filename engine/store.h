@@ -9,8 +9,9 @@
  * A file is written under another name, synced, and renamed: after a crash at any instant it is whole
  * or not there. Several daemons may share a directory. It must be the user's own, closed to others
  * (what prompts said could be guessed from the numbers, and tokens are readable): created 0700,
- * refused if others may enter it. The budget holds for DIR as a whole; the least recently used
- * files go first, where of one use the end of a chain counts as older than its beginning.
+ * refused if others may enter it. The budget holds for DIR as a whole (of several that write at once,
+ * each may pass it by a sixteenth); the least recently used files go first, where of one use the end of
+ * a chain counts as older than its beginning.
  *
  * Not safe from several threads at once. Nothing here is fatal to a request.
  */

@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { KEY_DIGITS = 16, STALE_SECONDS = 600 /* a temporary file of a dead daemon */, MODEL_NAME = 16 };
+enum { KEY_DIGITS = 16, STALE_SECONDS = 600 /* a temporary file of a dead daemon */, MODEL_NAME = 16,
+       UNSEEN_SHARE = 16 /* of the budget is written between two counts */ };
 
 /* ---- opening ----------------------------------------------------------------------------------- */
 
@@ -174,6 +175,7 @@ static bool trim(struct store_room *room, int own, uint64_t bytes, struct key_se
     if (ok) {
         room->used = list.bytes;
         room->counted = true;
+        room->unseen = 0;
         if (room->used + bytes > room->budget) {
             qsort(list.of, list.n, sizeof *list.of, older);
             for (size_t i = 0; i < list.n && room->used + bytes > room->budget / 10 * 9; i++)
@@ -186,6 +188,7 @@ static bool trim(struct store_room *room, int own, uint64_t bytes, struct key_se
 
 bool store_room_make(struct store_room *room, int own, uint64_t bytes, struct key_set *removed) {
     if (bytes > room->budget / 10 * 9) return false;
-    if (room->counted && room->used + bytes <= room->budget) return true;
+    bool recent = room->counted && room->unseen + bytes <= room->budget / UNSEEN_SHARE;
+    if (recent && room->used + bytes <= room->budget) return true;
     return trim(room, own, bytes, removed) && room->used + bytes <= room->budget;
 }

@@ -13,6 +13,7 @@
 struct store_room {
     int dir; /* DIR */
     uint64_t budget, used; /* bytes; `used` as last counted, and our writes since */
+    uint64_t unseen;       /* of our writes since: others may have written as much */
     bool counted;
 };
 

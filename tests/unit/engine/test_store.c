@@ -310,6 +310,31 @@ START_TEST(budget_of_all_models) {
 }
 END_TEST
 
+/* Also while several write at once. */
+START_TEST(budget_of_several_writers) {
+    enum { FILES = 64, WRITERS = 3 };
+    struct store *stores[WRITERS];
+    uint64_t one = 0, all = 0;
+    for (uint64_t i = 0; i < WRITERS; i++) {
+        stores[i] = opened(1 + i, 0);
+        one = store_file_bytes(stores[i], N_TOKENS);
+        store_close(stores[i]);
+        stores[i] = opened(1 + i, one * FILES);
+    }
+    for (uint64_t key = 1; key <= WRITERS * (FILES - 4); key++)
+        ck_assert_int_eq(write_block(stores[key % WRITERS], key, 0), STORE_DONE);
+    for (int i = 0; i < WRITERS; i++) {
+        struct key_set keys = {0};
+        ck_assert(store_keys(stores[i], &keys));
+        all += keys.n;
+        key_set_free(&keys);
+        store_close(stores[i]);
+    }
+    ck_assert_uint_gt(all, FILES / 2);
+    ck_assert_uint_le(all, FILES + FILES / 16 * WRITERS);
+}
+END_TEST
+
 START_TEST(what_a_crash_left) {
     struct store *store = opened(1, BUDGET);
     char path[300];
@@ -453,6 +478,7 @@ int main(void) {
     tcase_add_test(files, directory_is_ours_alone);
     tcase_add_test(files, least_recently_used_go);
     tcase_add_test(files, budget_of_all_models);
+    tcase_add_test(files, budget_of_several_writers);
     tcase_add_test(files, what_a_crash_left);
     tcase_add_test(files, temporary_names_are_taken);
     tcase_add_test(files, failed_writes_leave_nothing);
