@@ -99,11 +99,12 @@ static bool take_blocks(struct disk *disk, struct disk_order *order, uint32_t n)
 
 /* keys: moves to the order. */
 static bool start_fetch(struct disk *disk, uint32_t owner, const uint32_t *tokens, uint64_t *keys,
-                        uint32_t first, uint32_t n) {
+                        uint32_t first, uint32_t n, int64_t pace_ns) {
     struct disk_order *order = calloc(1, sizeof *order);
     size_t bytes = (size_t)(first + n) * KV_TILE * sizeof *tokens;
     if (order) {
-        *order = (struct disk_order){.work = DISK_FETCH, .owner = owner, .first = first, .keys = keys};
+        *order = (struct disk_order){.work = DISK_FETCH, .owner = owner, .first = first, .keys = keys,
+                                      .pace_ns = pace_ns};
         order->tokens = malloc(bytes);
         if (order->tokens && take_blocks(disk, order, n)) {
             memcpy(order->tokens, tokens, bytes);
@@ -117,7 +118,7 @@ static bool start_fetch(struct disk *disk, uint32_t owner, const uint32_t *token
 }
 
 enum disk_answer disk_fetch(struct disk *disk, uint32_t owner, const uint32_t *tokens, uint32_t limit,
-                            uint64_t room) {
+                            uint64_t room, int64_t pace_ns) {
     uint32_t n = limit / KV_TILE;
     if (!n || !disk->keys.n) return DISK_NOTHING;
     uint64_t *keys = malloc(n * sizeof *keys);
@@ -128,7 +129,7 @@ enum disk_answer disk_fetch(struct disk *disk, uint32_t owner, const uint32_t *t
     if (disk_stuck(disk)) there = 0;
     enum disk_answer answer = there ? DISK_BUSY : DISK_NOTHING;
     if (there && !disk->order)
-        answer = start_fetch(disk, owner, tokens, keys, first, there) ? DISK_COMING : DISK_NOTHING;
+        answer = start_fetch(disk, owner, tokens, keys, first, there, pace_ns) ? DISK_COMING : DISK_NOTHING;
     else if (there)
         disk_thread_hurry(disk->thread);
     if (answer != DISK_COMING) free(keys);
@@ -140,7 +141,7 @@ static void end_fetch(struct disk *disk, struct disk_order *order) {
                   order->n_done);
     disk->stats.read_blocks += order->n_done;
     disk->stats.rejected_blocks += order->rejected;
-    if (order->n_done == order->n) return;
+    if (order->n_done == order->n || order->left) return;
     key_set_remove(&disk->keys, order->keys[order->first + order->n_done]); /* not there after all */
     memset(order->blocks[order->n_done]->data, 0, disk->kv->block_values * sizeof(uint16_t));
 }
@@ -172,8 +173,8 @@ static struct disk_order *next_keep(struct disk *disk, uint32_t most) {
     if (order && blocks && keys && run.tokens) {
         memcpy(blocks, run.blocks, sizeof run.blocks);
         memcpy(keys, run.keys, sizeof run.keys);
-        *order = (struct disk_order){DISK_KEEP, run.owner, run.first, run.n, run.tokens, keys, blocks, 0,
-                                     0, false, false, {0}};
+        *order = (struct disk_order){.work = DISK_KEEP, .owner = run.owner, .first = run.first, .n = run.n,
+                                     .tokens = run.tokens, .keys = keys, .blocks = blocks};
         return order;
     }
     for (uint32_t i = 0; i < run.n; i++) kv_unref(disk->kv, run.blocks[i]);

@@ -34,9 +34,10 @@ enum disk_answer {
     DISK_COMING,  /* it is being read: look again when disk_poll says so */
     DISK_BUSY,    /* with something else: ask again when disk_poll says so */
 };
-/* Has the blocks of tokens[0..limit-1] that memory lacks read, at most `room` of them. */
+/* Has the blocks of tokens[0..limit-1] that memory lacks read, at most `room` of them, as long as that is
+ * faster than to compute them, which takes pace_ns a block. */
 enum disk_answer disk_fetch(struct disk *disk, uint32_t owner, const uint32_t *tokens, uint32_t limit,
-                            uint64_t room);
+                            uint64_t room, int64_t pace_ns);
 
 struct disk_news {
     bool ended;          /* an order ended: ask again */

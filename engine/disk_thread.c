@@ -12,6 +12,8 @@ enum { STACK_BYTES = 256 * 1024 };
 
 /* A disk that has not moved one block for so long can't be counted on. */
 static const int64_t STUCK_NS = INT64_C(2) * 1000000000;
+/* For a disk that only begins slowly. */
+static const int64_t PATIENCE_NS = 100000000;
 
 enum state { STATE_IDLE, STATE_GIVEN, STATE_DONE };
 
@@ -50,14 +52,21 @@ static void note_moved(struct disk_thread *thread) {
     atomic_store_explicit(&thread->moved_ns, clock_ns(), memory_order_relaxed);
 }
 
+static bool too_slow(const struct disk_order *order, int64_t elapsed_ns) {
+    return elapsed_ns > PATIENCE_NS && elapsed_ns > order->n_done * order->pace_ns;
+}
+
 static void fetch(struct disk_thread *thread, struct disk_order *order) {
+    int64_t from = clock_ns();
     for (; order->n_done < order->n; order->n_done++) {
         struct store_block block = block_of(order, order->n_done);
         enum store_outcome outcome = store_read(thread->store, &block);
         order->rejected = outcome == STORE_REJECTED;
         if (outcome != STORE_DONE) return;
         note_moved(thread);
-        if (!atomic_load_explicit(&thread->ending, memory_order_relaxed)) continue;
+        order->left = atomic_load_explicit(&thread->ending, memory_order_relaxed) ||
+                      too_slow(order, clock_ns() - from);
+        if (!order->left) continue;
         order->n_done++;
         return;
     }

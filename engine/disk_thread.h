@@ -17,10 +17,11 @@ struct disk_order { /* blocks first..first+n-1 of one chain */
     uint32_t *tokens;         /* [(first + n) * KV_TILE] */
     uint64_t *keys;           /* DISK_FETCH: of the whole chain; else [n] */
     struct kv_block **blocks; /* [n] */
-    int64_t used_ns;
+    int64_t used_ns, pace_ns; /* DISK_FETCH: what computing a block takes: a slower disk is not waited for */
     /* Results. */
     uint32_t n_done;          /* leading blocks that were read or written */
     bool rejected, failed;    /* the next one did not verify; could not be written */
+    bool left;                /* the next one may well be there */
     struct key_set removed;   /* evicted for others */
 };
 

@@ -52,6 +52,7 @@ struct engine {
     struct disk *disk;        /* NULL: memory only */
     struct generation *asker; /* for which the disk is being read, or NULL */
     bool has_wake;
+    int64_t block_ns;         /* what computing a block of prompt takes; 0: not known yet */
     struct forward *forward;
     struct generation_list queue, active;
     uint64_t reserved_blocks; /* what the active generations may come to need */

@@ -10,7 +10,9 @@ enum {
     SHORT_ROWS = 32,        /* a generation with no more rows waiting than this goes whole */
     BUSY_PREFILL_ROWS = 192, /* rows of prefill a pass while others decode: bounds their latency */
     PROGRESS_NS = 500000000,
+    PACE_ROWS = 128,
     SHORT_WAIT_NS = 2000000,
+    LIKELY_BLOCK_NS = 100000000, /* the time to compute 32 tokens, before any were */
     LONG_WAIT_NS = 1000000000,
     GROUP_WEIGHT = 1 << 20, /* shared by the prefills of one group */
 };
@@ -143,7 +145,7 @@ static struct generation *next_queued(struct engine *engine) {
 static bool wait_for_disk(struct engine *engine, struct generation *g) {
     if (!engine->disk || g->fetched) return false;
     enum disk_answer answer = disk_fetch(engine->disk, g->spec->cache_owner, g->tokens.ids, g->n_prompt - 1,
-                                         blocks_needed(g));
+                                         blocks_needed(g), engine->block_ns ? engine->block_ns : LIKELY_BLOCK_NS);
     if (answer == DISK_COMING) engine->asker = g;
     g->fetching = answer != DISK_NOTHING;
     g->fetched = !g->fetching;
@@ -366,8 +368,16 @@ static bool logits_ready(struct engine *engine) {
            (engine->logits = NULL);
 }
 
+/* How fast prompts are computed, from passes that are mostly prompt. */
+static void note_pace(struct engine *engine, uint32_t n, int64_t took_ns) {
+    if (n < PACE_ROWS) return;
+    int64_t block_ns = took_ns * KV_TILE / n;
+    engine->block_ns = engine->block_ns ? (3 * engine->block_ns + block_ns) / 4 : block_ns;
+}
+
 static void run_pass(struct engine *engine) {
     struct error error = {0};
+    int64_t from = clock_ns();
     uint32_t n = logits_ready(engine) ? build_batch(engine) : 0;
     if (!engine->logits) error_set(&error, ERROR_OUT_OF_MEMORY, "no memory for logits");
     else if (n) forward_run(engine->forward, engine->rows, n, &error);
@@ -376,6 +386,7 @@ static void run_pass(struct engine *engine) {
         return;
     }
     int64_t now = clock_ns();
+    note_pace(engine, n, now - from);
     for (struct generation *g = engine->active.first; g; g = g->next) {
         if (g->now.logits && !g->done) use_logits(engine, g, now);
         else if (!g->done && !g->prefilled) share_prompt(engine, g);
