@@ -286,16 +286,16 @@ static struct node *store_node(struct prefix *prefix, struct node *parent, uint6
 }
 
 void prefix_store(struct prefix *prefix, const struct sequence *sequence, uint32_t owner,
-                  const uint32_t *tokens, uint32_t n_tokens, bool pin) {
+                  const uint32_t *tokens, uint32_t n_tokens, unsigned how) {
     struct node *parent = NULL;
     uint64_t hash = chain_start(prefix, owner);
     for (uint32_t at = 0; at < n_tokens; at += KV_TILE) {
         uint32_t n = n_tokens - at < KV_TILE ? n_tokens - at : KV_TILE;
         hash = chain_extend(hash, tokens + at, n);
         parent = store_node(prefix, parent, hash, owner, tokens + at, n, sequence->blocks[at / KV_TILE],
-                            pin || n_tokens >= PREFIX_LONG);
+                            how & PREFIX_PIN || (how & PREFIX_PROMPT && n_tokens >= PREFIX_LONG));
         if (!parent) return;
-        parent->pinned |= pin;
+        parent->pinned |= how & PREFIX_PIN;
     }
 }
 

@@ -23,13 +23,14 @@ void prefix_lookup(struct prefix *prefix, struct sequence *sequence, uint32_t ow
 
 /* Keeps the KV of the first n tokens (n <= sequence->n_tokens). The blocks are shared from then on: a
  * sequence that goes on may store only full blocks (n a multiple of KV_TILE). */
+enum { PREFIX_PIN = 1, PREFIX_PROMPT = 2 /* likely to come again: also after a restart, if it is long */ };
 void prefix_store(struct prefix *prefix, const struct sequence *sequence, uint32_t owner,
-                  const uint32_t *tokens, uint32_t n, bool pin);
+                  const uint32_t *tokens, uint32_t n, unsigned how);
 
 /* --- for the second level, on disk: full blocks only --- */
 
 enum {
-    PREFIX_LONG = 256, /* tokens: a shorter prompt is kept on disk only when it is used again, or pinned */
+    PREFIX_LONG = 256, /* tokens: a shorter prompt, and what is none, is kept on disk only when it is used again, or pinned */
     PREFIX_RUN = 32,
 };
 

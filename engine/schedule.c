@@ -66,7 +66,7 @@ static void retire(struct engine *engine, struct generation *g) {
         engine->reserved_blocks -= g->blocks;
         if (g->spec->cache_store)
             prefix_store(engine->prefix, &g->sequence, g->spec->cache_owner, g->tokens.ids,
-                         g->sequence.n_tokens, g->spec->cache_pin);
+                         g->sequence.n_tokens, g->spec->cache_pin ? PREFIX_PIN : 0);
         sequence_clear(&engine->kv, &g->sequence);
     } else {
         list_remove(&engine->queue, g);
@@ -294,7 +294,7 @@ static void share_prompt(struct engine *engine, struct generation *g) {
     uint32_t n = g->sequence.n_tokens < g->n_prompt ? g->sequence.n_tokens : g->n_prompt;
     if (g->spec->cache_store)
         prefix_store(engine->prefix, &g->sequence, g->spec->cache_owner, g->tokens.ids,
-                     n / KV_TILE * KV_TILE, g->spec->cache_pin);
+                     n / KV_TILE * KV_TILE, PREFIX_PROMPT | (g->spec->cache_pin ? PREFIX_PIN : 0));
 }
 
 /* The first logits. */
@@ -421,6 +421,7 @@ bool engine_step(struct engine *engine) {
     bool computed = engine->active.first != NULL;
     if (computed) run_pass(engine);
     sweep(engine, &engine->active, clock_ns());
+    if (!engine->active.first) disk_write(engine->disk, free_blocks(engine)); /* no other step may come */
     publish(engine);
     /* Who was not admitted though none is active waits for memory that the disk was lent. */
     if (engine->active.first || ((computed || !disk_working(engine->disk)) && next_queued(engine))) return true;

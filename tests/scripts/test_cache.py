@@ -134,6 +134,23 @@ def stopped_in_order():
 
 
 @test
+def answers_wait():
+    """What was generated is written when it is used again, as part of the next prompt, or at the end."""
+    with Folder() as folder:
+        with folder.daemon() as daemon:
+            long = {"prompt": " one two three four five six seven eight nine ten" * 30, "temperature": 0}
+            first = ask(daemon, "complete", {**long, "max_tokens": 200})
+            prompt = first["usage"]["prompt_tokens"] // BLOCK
+            assert first["usage"]["completion_tokens"] == 200, first
+            written(daemon, prompt)
+            time.sleep(0.3)
+            assert disk(daemon)["written_blocks"] == prompt, disk(daemon)
+            ask(daemon, "complete", {"prompt": long["prompt"] + first["content"], "max_tokens": 1})
+            written(daemon, prompt + 4)
+        assert len(folder.files()) >= prompt + 5
+
+
+@test
 def not_to_be_kept():
     with Folder() as folder:
         with folder.daemon() as daemon:

@@ -213,7 +213,7 @@ START_TEST(cold_or_warm) {
     /* Keep the KV of the whole prompt, then start again from every possible length of cached prefix. */
     struct sequence *sequence = engine_sequence_new(engine, &error);
     ck_assert(engine_sequence_extend(engine, sequence, tokens, N_TOKENS, NULL, 0, &error));
-    prefix_store(engine->prefix, sequence, 1, tokens, N_TOKENS, false);
+    prefix_store(engine->prefix, sequence, 1, tokens, N_TOKENS, 0);
     engine_sequence_free(engine, sequence);
     for (uint32_t limit = 1; limit < N_TOKENS; limit += models[_i] ? 3 : 11) {
         struct sequence *again = engine_sequence_new(engine, &error);

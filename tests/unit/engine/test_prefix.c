@@ -28,7 +28,7 @@ static void store(struct prefix *prefix, struct kv *kv, uint32_t owner, uint32_t
         sequence.n_tokens = n;
         for (uint32_t b = 0; b < sequence.n_blocks; b++) /* mark the block with its tokens' last one */
             sequence.blocks[b]->data[0] = (uint16_t)tokens[b * KV_TILE];
-        prefix_store(prefix, &sequence, owner, tokens, n, false);
+        prefix_store(prefix, &sequence, owner, tokens, n, 0);
     }
     sequence_clear(kv, &sequence);
 }
@@ -117,7 +117,7 @@ START_TEST(held_end_of_a_chain) {
     ck_assert(sequence_reserve(&running, 128, take, prefix));
     store(prefix, &kv, 1, 0, 96);
     running.n_tokens = 128;
-    prefix_store(prefix, &running, 1, tokens, 128, false);
+    prefix_store(prefix, &running, 1, tokens, 128, 0);
     ck_assert(sequence_reserve(&running, 12 * KV_TILE, take, prefix));
     ck_assert_uint_eq(kv.n_used, 12);
     sequence_clear(&kv, &running);
