@@ -28,11 +28,7 @@ struct disk {
 
 static void order_free(struct disk *disk, struct disk_order *order) {
     for (uint32_t i = 0; order->blocks && i < order->n; i++) kv_unref(disk->kv, order->blocks[i]);
-    free(order->blocks);
-    free(order->keys);
-    free(order->tokens);
-    key_set_free(&order->removed);
-    free(order);
+    disk_order_free(order);
 }
 
 static void give(struct disk *disk, struct disk_order *order) {

@@ -99,17 +99,21 @@ static void destroy(struct disk_thread *thread) {
     free(thread);
 }
 
-/* Of an orphan: the pool that the blocks were from is gone. */
-static void free_order(struct disk_order *order) {
-    for (uint32_t i = 0; i < order->n; i++) {
-        free(order->blocks[i]->memory);
-        free(order->blocks[i]);
-    }
+void disk_order_free(struct disk_order *order) {
     free(order->blocks);
     free(order->keys);
     free(order->tokens);
     key_set_free(&order->removed);
     free(order);
+}
+
+/* Of an orphan: the pool that the blocks were from is gone. */
+static void free_with_blocks(struct disk_order *order) {
+    for (uint32_t i = 0; i < order->n; i++) {
+        free(order->blocks[i]->memory);
+        free(order->blocks[i]);
+    }
+    disk_order_free(order);
 }
 
 /* The last that the thread does. */
@@ -119,7 +123,7 @@ static void end(struct disk_thread *thread) {
     pthread_cond_signal(&thread->done);
     pthread_mutex_unlock(&thread->lock);
     if (!orphan) return;
-    if (thread->order) free_order(thread->order);
+    if (thread->order) free_with_blocks(thread->order);
     store_close(thread->store);
     destroy(thread);
 }

@@ -25,6 +25,8 @@ struct disk_order { /* blocks first..first+n-1 of one chain */
     struct key_set removed;   /* evicted for others */
 };
 
+void disk_order_free(struct disk_order *order); /* but not what was lent */
+
 struct disk_thread;
 
 /* Takes the store over. wake: called on the thread after each order, or NULL; it must not wait, nor call

@@ -1,6 +1,5 @@
 #include "engine/store.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -47,10 +46,8 @@ static void name_of(uint64_t key, char name[static NAME_BYTES]) {
 }
 
 bool store_keys(const struct store *store, struct key_set *keys) {
-    int fd = openat(store->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    DIR *dir = store_room_list(store->dir, ".");
     bool ok = dir != NULL;
-    if (!dir && fd >= 0) close(fd);
     for (struct dirent *entry; ok && (entry = readdir(dir));) {
         uint64_t key;
         if (store_room_key(entry->d_name, &key)) ok = key_set_add(keys, key);

@@ -1,6 +1,5 @@
 #include "engine/store_room.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -115,7 +114,7 @@ static bool list_file(struct listing *list, int dir, const char *model, const ch
     return true;
 }
 
-static DIR *open_list(int parent, const char *name) {
+DIR *store_room_list(int parent, const char *name) {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir && fd >= 0) close(fd);
@@ -123,7 +122,7 @@ static DIR *open_list(int parent, const char *name) {
 }
 
 static bool list_model(struct listing *list, int parent, const char *model) {
-    DIR *dir = open_list(parent, model);
+    DIR *dir = store_room_list(parent, model);
     bool ok = true;
     for (struct dirent *entry; dir && ok && (entry = readdir(dir));)
         ok = list_file(list, dirfd(dir), model, entry->d_name);
@@ -132,7 +131,7 @@ static bool list_model(struct listing *list, int parent, const char *model) {
 }
 
 static bool list_all(const struct store_room *room, struct listing *list) {
-    DIR *dir = open_list(room->dir, ".");
+    DIR *dir = store_room_list(room->dir, ".");
     bool ok = dir != NULL;
     for (struct dirent *entry; ok && (entry = readdir(dir));)
         if (strlen(entry->d_name) == MODEL_NAME) ok = list_model(list, room->dir, entry->d_name);

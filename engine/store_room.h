@@ -2,6 +2,7 @@
 #ifndef ENGINE_STORE_ROOM_H
 #define ENGINE_STORE_ROOM_H
 
+#include <dirent.h>
 #include <time.h>
 
 #include "base/error.h"
@@ -26,6 +27,8 @@ void store_room_close(struct store_room *room);
 bool store_room_make(struct store_room *room, int own, uint64_t bytes, struct key_set *removed);
 void store_room_remove(struct store_room *room, int dir, const char *name);
 
+/* A subdirectory to be read, or NULL. */
+DIR *store_room_list(int parent, const char *name);
 /* "0123456789abcdef.kv" -> its key. */
 bool store_room_key(const char *name, uint64_t *key);
 
