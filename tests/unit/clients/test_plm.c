@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "clients/c/plm.h"
+#include "tests/support.h"
 #include "tests/unit/clients/fake_daemon.h"
 
 static pid_t daemon_pid;
@@ -203,9 +204,5 @@ int main(void) {
     tcase_add_test(opening, nobody_there);
     tcase_add_test(opening, search_order);
     suite_add_tcase(suite, opening);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

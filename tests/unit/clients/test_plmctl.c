@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/stat.h>
 
+#include "tests/support.h"
 #include "tests/unit/clients/fake_daemon.h"
 
 static char program[4096], dir[] = "/tmp/plm-test-XXXXXX", socket_path[64], tools_path[64];
@@ -191,9 +192,5 @@ int main(void) {
     tcase_add_loop_test(tests, cases_hold, 0, sizeof cases / sizeof *cases);
     tcase_add_test(tests, interrupt_cancels);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,4 +1,5 @@
 /* Commands: one response each, ids, batches, cancelling, peers that go away, limits. */
+#include "tests/support.h"
 #include "tests/unit/daemon/turned_loop.h"
 
 START_TEST(one_response_each) {
@@ -132,9 +133,5 @@ int main(void) {
     tcase_add_test(cases, preparation_fails);
     tcase_add_test(cases, queued_prompt_tokens_are_limited);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 
 #include "daemon/config.h"
 #include "daemon/options.h"
+#include "tests/support.h"
 
 static char folder[64], path[128];
 static struct options options;
@@ -348,9 +349,5 @@ int main(void) {
     tcase_add_test(cases, round_trip);
     tcase_add_test(cases, holds);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -1,5 +1,6 @@
 /* Every allocation of the loop thread fails in turn: the daemon lives on, and whoever is still
  * connected gets one response per request. */
+#include "tests/support.h"
 #include "tests/unit/daemon/turned_loop.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -88,9 +89,5 @@ int main(void) {
     puts("SKIP: the sanitizer owns the allocator");
 #endif
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/options.h"
+#include "tests/support.h"
 
 static struct options options;
 static struct buf problems;
@@ -202,9 +203,5 @@ int main(void) {
     tcase_add_test(cases, environment);
     tcase_add_test(cases, table);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/outbox.h"
+#include "tests/support.h"
 
 enum { HARD = 8 << 20 };
 
@@ -129,9 +130,5 @@ int main(void) {
     tcase_add_test(cases, peer_gone);
     tcase_add_test(cases, blocked_peer);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

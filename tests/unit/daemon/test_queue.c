@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "daemon/queue.h"
+#include "tests/support.h"
 
 struct number {
     struct queue_item item;
@@ -127,9 +128,5 @@ int main(void) {
     tcase_add_test(cases, closed);
     tcase_add_test(cases, many_threads);
     suite_add_tcase(suite, cases);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

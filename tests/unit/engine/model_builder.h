@@ -200,4 +200,16 @@ static inline struct buf write_parts(const struct parts *parts) {
     return out;
 }
 
+/* Writes the model, unbent, to a new file; path ends with six bytes of its choosing. */
+static inline void write_model(char *path) {
+    struct parts *parts = parts_new();
+    struct buf bytes = write_parts(parts);
+    strcpy(path + strlen(path) - 6, "XXXXXX");
+    int fd = mkstemp(path);
+    ck_assert(fd >= 0 && write(fd, bytes.bytes, bytes.len) == (ssize_t)bytes.len);
+    close(fd);
+    buf_free(&bytes);
+    parts_free(parts);
+}
+
 #endif

@@ -234,14 +234,7 @@ static inline void check_rounds(struct engine *engine, struct engine *reference,
 static char tiny_path[] = "/tmp/plm-schedule-XXXXXX";
 
 static inline void write_tiny(void) {
-    struct parts *parts = parts_new();
-    struct buf bytes = write_parts(parts);
-    strcpy(tiny_path + sizeof tiny_path - 7, "XXXXXX");
-    int fd = mkstemp(tiny_path);
-    ck_assert(fd >= 0 && write(fd, bytes.bytes, bytes.len) == (ssize_t)bytes.len);
-    close(fd);
-    buf_free(&bytes);
-    parts_free(parts);
+    write_model(tiny_path);
 }
 
 static inline void remove_tiny(void) {

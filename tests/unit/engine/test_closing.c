@@ -3,6 +3,7 @@
 #include <check.h>
 
 #include "engine/closing.h"
+#include "tests/support.h"
 #include "tests/unit/engine/grammar_support.h"
 
 enum { LEAST = 1500, CAP = 1 << 14 };
@@ -112,9 +113,5 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite());
 }

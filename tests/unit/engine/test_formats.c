@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "engine/validate.h"
+#include "tests/support.h"
 #include "tests/unit/engine/grammar_support.h"
 
 struct format_case {
@@ -116,9 +117,5 @@ int main(void) {
     tcase_add_loop_test(t, texts_match, 0, FORMATS);
     tcase_add_loop_test(t, validator_agrees, 0, FORMATS);
     suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(s);
 }

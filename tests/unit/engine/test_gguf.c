@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tests/support.h"
 #include "tests/unit/engine/gguf_builder.h"
 
 enum { F32 = 0, Q4_0 = 2 };
@@ -376,9 +377,5 @@ int main(void) {
     tcase_add_test(bad, test_paths);
     suite_add_tcase(suite, good);
     suite_add_tcase(suite, bad);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include "engine/json_write.h"
 #include "engine/schema_part.h"
 #include "engine/validate.h"
+#include "tests/support.h"
 #include "tests/unit/engine/grammar_support.h"
 #include "base/buf.h"
 
@@ -324,9 +325,5 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return run_suite(suite());
 }

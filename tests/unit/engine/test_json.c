@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "engine/decimal.h"
 #include "engine/json.h"
+#include "tests/support.h"
 
 static struct json_doc *parse(const char *text) {
     struct error error = {0};
@@ -411,9 +412,5 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite());
 }

@@ -5,6 +5,7 @@
 #include "engine/json.h"
 #include "engine/trie.h"
 #include "engine/validate.h"
+#include "tests/support.h"
 #include "tests/unit/engine/grammar_support.h"
 
 struct model {
@@ -315,9 +316,5 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite());
 }

@@ -2,6 +2,7 @@
 #include <check.h>
 
 #include "base/buf.h"
+#include "tests/support.h"
 #include "tests/unit/engine/grammar_support.h"
 
 static struct grammar *compile(const char *schema, bool closed, bool spaced) {
@@ -348,9 +349,5 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite());
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/validate.h"
+#include "tests/support.h"
 #include "tests/unit/engine/grammar_support.h"
 
 /* malloc and friends with one that fails, and a count of the blocks in use. Sanitizers bring their
@@ -176,9 +177,5 @@ int main(void) {
     tcase_add_loop_test(t, validating, 0, n);
     tcase_add_loop_test(t, refusing, 0, n);
     suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "engine/pretok.h"
+#include "tests/support.h"
 
 /* Words joined by '|'. */
 static const struct {
@@ -184,9 +185,5 @@ int main(void) {
     tcase_add_loop_test(hostile, test_runs, 0, N_EXPECTED / 4);
     suite_add_tcase(suite, words);
     suite_add_tcase(suite, hostile);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/regex.h"
+#include "tests/support.h"
 
 static enum regex_verdict search(const char *pattern, const char *text, uint64_t steps) {
     struct error error = {0};
@@ -129,9 +130,5 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite());
 }

@@ -5,7 +5,8 @@
 #include "engine/grammar_rules.h"
 #include "engine/text_check.h"
 #include "engine/vocab.h"
-#include "grammar_support.h"
+#include "tests/support.h"
+#include "tests/unit/engine/grammar_support.h"
 
 #define PATH "response_format.grammar"
 
@@ -465,9 +466,5 @@ int main(void) {
     tcase_add_test(tests, alternatives);
     tcase_add_test(tests, collection);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

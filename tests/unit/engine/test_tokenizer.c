@@ -9,6 +9,7 @@
 #include "engine/json.h"
 #include "engine/spm.h"
 #include "engine/tokenizer.h"
+#include "tests/support.h"
 
 static const char separator[] = "\n__ggml_vocab_test__\n";
 static const char *const names[] = {"llama-spm", "phi-3",     "gpt-2",       "llama-bpe",
@@ -400,9 +401,5 @@ static Suite *make_suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(make_suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(make_suite());
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "engine/validate.h"
+#include "tests/support.h"
 
 #define ALL_FORMATS (VALIDATE_FORMATS | VALIDATE_MORE_FORMATS)
 
@@ -181,9 +182,5 @@ static Suite *suite(void) {
 }
 
 int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite());
 }

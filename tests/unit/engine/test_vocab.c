@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "engine/vocab.h"
+#include "tests/support.h"
 #include "tests/unit/engine/gguf_builder.h"
 
 static const char *const names[] = {"llama-spm", "phi-3",     "gpt-2",       "llama-bpe",
@@ -294,9 +295,5 @@ int main(void) {
     tcase_add_test(refused, test_absent);
     suite_add_tcase(suite, files);
     suite_add_tcase(suite, refused);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/scalar/f16.h"
+#include "tests/support.h"
 #include "tests/unit/kernels/guard.h"
 
 enum { PLAIN, EXTREME };
@@ -295,9 +296,5 @@ int main(void) {
     tcase_add_test(tests, grouping);
     tcase_add_test(tests, accuracy);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "kernels/kernels.h"
+#include "tests/support.h"
 
 enum { MAX_M = 20, MAX_N = 71 };
 
@@ -368,9 +369,5 @@ int main(void) {
     tcase_add_loop_test(tcase, depths, 0, N_TYPES * N_MODES);
     tcase_add_loop_test(tcase, large, 0, N_TYPES * N_MODES);
     suite_add_tcase(suite, tcase);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

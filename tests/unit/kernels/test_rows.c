@@ -3,6 +3,7 @@
 
 #include "kernels/kernels.h"
 #include "kernels/scalar/exp.h"
+#include "tests/support.h"
 #include "tests/unit/kernels/guard.h"
 
 enum { LONGEST = 2053, ROUNDS = 5 };
@@ -245,9 +246,5 @@ int main(void) {
     tcase_add_test(tests, exp_accuracy);
     tcase_add_test(tests, accuracy);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

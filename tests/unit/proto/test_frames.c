@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "proto/proto.h"
+#include "tests/support.h"
 
 enum { MAX = 16 };
 
@@ -143,9 +144,5 @@ int main(void) {
     tcase_add_test(tests, pending_counts_the_unfinished);
     tcase_add_test(tests, linear_time);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

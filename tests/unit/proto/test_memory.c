@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/proto.h"
+#include "tests/support.h"
 
 /* malloc and friends of this program and of the libraries it links, with one that fails. Sanitizers
  * bring their own: there only jansson's allocations fail. */
@@ -156,9 +157,5 @@ int main(void) {
     tcase_add_test(tests, replying);
     tcase_add_test(tests, discovering);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

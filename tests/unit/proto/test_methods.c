@@ -10,6 +10,7 @@
 #include "proto/methods_packed.h"
 #include "proto/pattern.h"
 #include "proto/shape.h"
+#include "tests/support.h"
 
 START_TEST(schemas_are_known) {
     const struct methods *methods = methods_get();
@@ -277,9 +278,5 @@ int main(void) {
     tcase_add_test(tests, texts_are_the_files);
     tcase_add_test(tests, unpacking);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proto/proto.h"
+#include "tests/support.h"
 
 static struct rpc_message *call(const char *method, const char *params) {
     struct buf line = {0};
@@ -401,9 +402,5 @@ int main(void) {
     add(suite, "options", typed_options, 0);
     add(suite, "raw", raw_bytes, 0);
     add(suite, "others", other_methods, 0);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
 #include "base/utf8.h"
 #include "proto/proto.h"
 #include "proto/span.h"
+#include "tests/support.h"
 
 static struct text text_of(const char *string) {
     return (struct text){string, strlen(string)};
@@ -375,9 +376,5 @@ int main(void) {
     add(suite, "logprobs", long_logprobs_are_dropped, 0);
     add(suite, "progress", progress_lines, 0);
     add(suite, "quoting", quoting, 0);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

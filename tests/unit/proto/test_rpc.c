@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proto/proto.h"
+#include "tests/support.h"
 
 static struct rpc_message *parse(const char *line) {
     struct rpc_message *message = rpc_parse(line, strlen(line));
@@ -249,9 +250,5 @@ int main(void) {
     add(suite, "batches", batch_sizes, 0);
     add(suite, "ids", long_ids, 0);
     add(suite, "weight", weight, 0);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }

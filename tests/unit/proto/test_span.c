@@ -5,6 +5,7 @@
 
 #include "proto/proto.h"
 #include "proto/span.h"
+#include "tests/support.h"
 
 static struct text text_of(const char *string) {
     return (struct text){string, strlen(string)};
@@ -174,9 +175,5 @@ int main(void) {
     tcase_add_test(tests, garbage);
     tcase_add_test(tests, checked);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return run_suite(suite);
 }
