@@ -1,7 +1,7 @@
 /* plm-schema-bench: what constrained decoding accepts of known instances, and what it costs.
  *
- *   plm-schema-bench -m MODEL [--style spaced|compact] [--closed] [--verdicts] [-o table|json]
- * FILE.jsonl...
+ *   plm-schema-bench -m MODEL [--style spaced|compact] [--closed] [--verdicts] [--slow US]
+ *                    [-o table|json] FILE.jsonl...
  *
  * A line of a file is {"id", "schema", "tests": [{"valid", "data"}]}; "parameters" may stand for
  * "schema", and a line with "tools" and "calls" is one schema a call: the parameters of its tool.
@@ -14,7 +14,8 @@
  *
  * "schemas" counts those with tests; the others are compiled too and counted apart ("untested").
  * The instances of schemas that do not compile are neither accepted nor rejected.
- * --verdicts prints one line of JSON a schema. The last line of output with -o json:
+ * --verdicts prints one line of JSON a schema; --slow one for each mask that took longer: the schema,
+ * how long, and the text that had been written. The last line of output with -o json:
  *     {"all": {"schemas", "compiled", "passing", ..}, "files": {PATH: {..}}}
  * Status 0; 1 if a file cannot be read or a mask contradicts the matcher; 3 for a wrong call.
  */
@@ -38,6 +39,7 @@ enum { NESTING = 512 };
 struct options {
     const char *model;
     bool compact, closed, verdicts, json;
+    double slow; /* µs; 0: none is told of */
 };
 
 struct samples {
@@ -62,6 +64,7 @@ struct bench {
     uint64_t *bits;
     struct tokens tokens;
     struct tally *tally; /* of the current file */
+    struct text id, text;  /* the current schema's, and the instance being followed */
 };
 
 /* One schema under test. */
@@ -113,12 +116,27 @@ static double percentile(const struct samples *samples, unsigned share) {
 
 /* ---- one instance ----------------------------------------------------------------------- */
 
+/* After a mask, with so many bytes written before it. */
+static void note_time(struct bench *bench, double us, size_t written) {
+    struct buf line = {0};
+    add_sample(&bench->tally->mask, us);
+    if (bench->options.slow == 0 || us <= bench->options.slow) return;
+    buf_printf(&line, "{\"mask_us\": %.1f, \"id\": ", us);
+    json_write_string(&line, bench->id);
+    buf_add_str(&line, ", \"after\": ");
+    json_write_string(&line, (struct text){bench->text.bytes, written});
+    buf_add_str(&line, "}\n");
+    if (line.failed) out_of_memory();
+    fputs(line.bytes, stdout);
+    buf_free(&line);
+}
+
 /* The mask before a token: is the token in it? */
 static bool mask_allows(struct bench *bench, struct matcher *matcher, uint32_t id,
-                        struct text bytes) {
+                        struct text bytes, size_t written) {
     double start = cpu_us();
     matcher_mask(matcher, bench->bits);
-    add_sample(&bench->tally->mask, cpu_us() - start);
+    note_time(bench, cpu_us() - start, written);
     bool allowed = bench->bits[id >> 6] >> (id & 63) & 1;
     bench->tally->contradictions += allowed != matcher_allows(matcher, bytes.bytes, bytes.len);
     return allowed;
@@ -129,7 +147,7 @@ static bool follow(struct bench *bench, struct matcher *matcher, size_t *followe
     for (size_t i = 0; i < bench->tokens.len; i++) {
         uint32_t id = bench->tokens.ids[i], len;
         const char *bytes = vocab_bytes(bench->vocab, id, &len);
-        if (!mask_allows(bench, matcher, id, (struct text){bytes, len})) return false;
+        if (!mask_allows(bench, matcher, id, (struct text){bytes, len}, *followed)) return false;
         if (!matcher_accept(matcher, bytes, len)) return false;
         *followed += len;
     }
@@ -152,6 +170,8 @@ static bool produces(struct bench *bench, const struct subject *subject, struct 
     if (!matcher ||
         !tokenize(bench->vocab, &bench->tokens, text.bytes, text.len, TOKENIZE_CONTINUE, &error))
         out_of_memory();
+    bench->id = subject->id;
+    bench->text = text;
     bool ended = follow(bench, matcher, followed);
     matcher_free(matcher);
     return ended && judge(subject, text);
@@ -442,7 +462,7 @@ static void report_table(const struct tally *all, const struct tally *files, cha
 static int usage(void) {
     fprintf(stderr,
             "usage: plm-schema-bench -m MODEL [--style spaced|compact] [--closed] [--verdicts]\n"
-            "                        [-o table|json] FILE.jsonl...\n");
+            "                        [--slow US] [-o table|json] FILE.jsonl...\n");
     return 3;
 }
 
@@ -455,11 +475,13 @@ static bool choose(bool *second, const char *word, const char *a, const char *b)
 static int parse_options(struct options *o, int argc, char **argv) {
     static const struct option longs[] = {{"model", 1, 0, 'm'},  {"style", 1, 0, 's'},
                                           {"closed", 0, 0, 'c'}, {"verdicts", 0, 0, 'v'},
-                                          {"output", 1, 0, 'o'}, {0}};
+                                          {"output", 1, 0, 'o'}, {"slow", 1, 0, 'l'},
+                                          {0}};
     for (int c; (c = getopt_long(argc, argv, "m:o:", longs, NULL)) != -1;) switch (c) {
         case 'm': o->model = optarg; break;
         case 'c': o->closed = true; break;
         case 'v': o->verdicts = true; break;
+        case 'l': o->slow = strtod(optarg, NULL); break;
         case 's':
             if (!choose(&o->compact, optarg, "spaced", "compact")) return usage();
             break;
