@@ -139,12 +139,16 @@ static uint32_t root_node(struct schema *schema) {
     return schema_node(schema, terms, n);
 }
 
-/* Does $schema name one of the first n drafts? */
-static bool names_draft(const struct json *root, size_t n) {
-    static const char *const drafts[] = {"draft-03", "draft-04", "draft-06", "draft-07"};
+enum { DRAFT_6 = 2, DRAFT_7, DRAFT_2019, DRAFTS = 6 }; /* in the table below */
+
+/* Does $schema name one of these drafts? */
+static bool names_draft(const struct json *root, size_t from, size_t end) {
+    static const char *const drafts[DRAFTS] = {"draft-03", "draft-04", "draft-06", "draft-07",
+                                               "json-schema.org/draft/2019-09/schema",
+                                               "json-schema.org/draft/2020-12/schema"};
     const struct json *dialect = json_get(root, "$schema");
     if (!dialect || dialect->type != JSON_STRING) return false;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = from; i < end; i++)
         if (memmem(dialect->text, dialect->len, drafts[i], strlen(drafts[i]))) return true;
     return false;
 }
@@ -157,13 +161,14 @@ static bool parse(struct schema *schema, const char *text, size_t len) {
     if (!schema->doc)
         return error_at(schema->error, ERROR_INVALID_PARAMS, schema->options.place,
                         "the schema is not JSON: %s", error.message);
-    schema->root = json_root(schema->doc);
+    const struct json *root = schema->root = json_root(schema->doc);
     schema->source_text = text;
-    schema->old = names_draft(schema->root, 4);
-    schema->draft = names_draft(schema->root, 2) ? 4 : names_draft(schema->root, 3) ? 6 : 7;
-    schema->contents = !json_get(schema->root, "$schema") ||
-                       (schema->old && !names_draft(schema->root, 3));
-    schema->fractions = !schema->options.canonical && !names_draft(schema->root, 2);
+    schema->old = names_draft(root, 0, DRAFT_2019);
+    schema->draft = names_draft(root, 0, DRAFT_6) ? 4 : names_draft(root, 0, DRAFT_7) ? 6 : 7;
+    schema->contents =
+        !json_get(root, "$schema") || (schema->old && !names_draft(root, 0, DRAFT_7));
+    schema->annotates = names_draft(root, DRAFT_2019, DRAFTS);
+    schema->fractions = !schema->options.canonical && !names_draft(root, 0, DRAFT_6);
     return schema_check(schema, schema->root);
 }
 

@@ -186,6 +186,21 @@ static bool too_deep(struct schema *schema, const struct json *json) {
     return false;
 }
 
+/* A format of which neither the draft that $schema names nor the schema itself says that it is meant
+ * as a constraint: since 2019-09 it is an annotation, which admits strings that would never be
+ * written here. A type or another demand on strings beside it tells what is meant. */
+static bool check_format(struct schema *schema, uint32_t part) {
+    static const uint8_t telling[] = {KW_TYPE,       KW_ENUM,       KW_CONST,
+                                      KW_MIN_LENGTH, KW_MAX_LENGTH, KW_PATTERN};
+    const struct json *name = schema->annotates ? schema_get(schema, part, KW_FORMAT) : NULL;
+    if (!name || !schema_format(name, &(uint32_t){0})) return true;
+    for (size_t i = 0; i < sizeof telling; i++)
+        if (schema_get(schema, part, telling[i])) return true;
+    return schema_refuse(schema, part, KW_FORMAT,
+                         "an annotation in the draft that $schema names, unless \"type\" is "
+                         "\"string\"");
+}
+
 static bool check_at(struct schema *schema, const struct json *json, unsigned depth) {
     if (depth > schema->options.depth) return too_deep(schema, json);
     if (json->type != JSON_OBJECT && !is_boolean(json))
@@ -198,7 +213,7 @@ static bool check_at(struct schema *schema, const struct json *json, unsigned de
         if (!check_member(schema, json, &member, depth)) return false;
     }
     schema->resource = outer;
-    return true;
+    return check_format(schema, part);
 }
 
 bool schema_check(struct schema *schema, const struct json *json) {

@@ -94,6 +94,7 @@ struct schema {
     uint32_t n_anchors, cap_anchors;
     bool old;                  /* draft 7 or before: $ref hides its siblings */
     unsigned draft;            /* then: 4, 6 or 7 */
+    bool annotates;            /* draft 2019-09 or 2020-12 is named: a format is an annotation */
     bool contents;             /* draft 7 or none: what strings hold is a constraint */
     uint32_t root_node;
     struct schema_part *parts;

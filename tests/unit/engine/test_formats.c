@@ -110,12 +110,41 @@ START_TEST(validator_agrees) {
 }
 END_TEST
 
+/* Where the draft makes an annotation of a format, something must say that it is meant to hold. */
+#define NEW "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
+START_TEST(annotations_are_refused) {
+    static const struct {
+        const char *schema, *path; /* NULL: compiles */
+    } cases[] = {
+        {NEW "\"format\":\"email\"}", "/format"},
+        {NEW "\"properties\":{\"a\":{\"format\":\"date\",\"title\":\"A\"}}}", "/properties/a/format"},
+        {"{\"$schema\":\"https://json-schema.org/draft/2019-09/schema#\",\"not\":{\"format\":\"time\"}}", "/not/format"},
+        {NEW "\"type\":\"string\",\"format\":\"email\"}", NULL},
+        {NEW "\"format\":\"email\",\"maxLength\":9}", NULL},
+        {NEW "\"format\":\"no such\"}", NULL},
+        {"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"format\":\"email\"}", NULL},
+        {"{\"format\":\"email\"}", NULL},
+    };
+    struct error error = {0};
+    const char *schema = cases[_i].schema, *path = cases[_i].path;
+    struct grammar *grammar = grammar_from_schema(schema, strlen(schema), false, false, NULL, &error);
+    ck_assert_msg(!grammar == (path != NULL), "%s: %s", schema, error.message);
+    if (path) {
+        ck_assert_int_eq(error.code, ERROR_SCHEMA_UNSUPPORTED);
+        ck_assert_str_eq(error.path, path);
+        ck_assert_str_eq(error.keyword, "format");
+    }
+    grammar_unref(grammar);
+}
+END_TEST
+
 int main(void) {
     Suite *s = suite_create("formats");
     TCase *t = tcase_create("formats");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, texts_match, 0, FORMATS);
     tcase_add_loop_test(t, validator_agrees, 0, FORMATS);
+    tcase_add_loop_test(t, annotations_are_refused, 0, 8);
     suite_add_tcase(s, t);
     return run_suite(s);
 }
