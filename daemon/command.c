@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/clock.h"
+#include "base/clock.h"
 #include "daemon/handlers.h"
 #include "daemon/log.h"
 #include "daemon/log_prompt.h"

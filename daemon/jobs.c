@@ -6,7 +6,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include "daemon/clock.h"
+#include "base/clock.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "daemon/request.h"

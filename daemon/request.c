@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "daemon/clock.h"
+#include "base/clock.h"
 #include "daemon/command.h"
 #include "daemon/server.h"
 #include "proto/proto.h"

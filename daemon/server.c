@@ -1,6 +1,6 @@
 #include "daemon/server.h"
 
-#include "daemon/clock.h"
+#include "base/clock.h"
 #include "daemon/conn.h"
 #include "daemon/log.h"
 #include "daemon/thread.h"

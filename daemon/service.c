@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "daemon/clock.h"
+#include "base/clock.h"
 #include "daemon/conn.h"
 #include "daemon/outbox.h"
 #include "daemon/server.h"

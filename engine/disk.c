@@ -4,7 +4,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "engine/clock.h"
+#include "base/clock.h"
 #include "engine/disk_thread.h"
 
 /* After a write that failed (no room, no permission) the disk is left alone for this long. */

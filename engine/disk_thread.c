@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "engine/clock.h"
+#include "base/clock.h"
 
 enum { STACK_BYTES = 256 * 1024 };
 

@@ -1,6 +1,6 @@
 /* The end of a generation: result or error (engine thread). */
+#include "base/clock.h"
 #include "engine/answer.h"
-#include "engine/clock.h"
 
 static const char *phase_of(const struct generation *g) {
     return !g->started ? "queued" : !g->prefilled ? "prefill" : "decode";

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/clock.h"
+#include "base/clock.h"
 
 enum {
     SHORT_ROWS = 32,        /* a generation with no more rows waiting than this goes whole */

@@ -44,6 +44,17 @@ static inline char *read_whole(const char *path, size_t *len) {
     return bytes;
 }
 
+/* A test case of one test, run `loops` times with _i, or once if that is 0. */
+static inline void add_test(Suite *suite, const char *name, const TTest *test, int loops) {
+    TCase *tests = tcase_create(name);
+    tcase_set_timeout(tests, 30);
+    if (loops)
+        tcase_add_loop_test(tests, test, 0, loops);
+    else
+        tcase_add_test(tests, test);
+    suite_add_tcase(suite, tests);
+}
+
 /* Runs a suite and frees it; the exit status for main. */
 static inline int run_suite(Suite *suite) {
     SRunner *runner = srunner_create(suite);

@@ -5,7 +5,7 @@
 #include <check.h>
 #include <sys/socket.h>
 
-#include "daemon/clock.h"
+#include "base/clock.h"
 #include "daemon/conn.h"
 #include "daemon/log.h"
 #include "daemon/server.h"

@@ -10,66 +10,9 @@
 #include "engine/spm.h"
 #include "engine/tokenizer.h"
 #include "tests/support.h"
+#include "tests/unit/engine/loaded_vocab.h"
 
 static const char separator[] = "\n__ggml_vocab_test__\n";
-static const char *const names[] = {"llama-spm", "phi-3",     "gpt-2",       "llama-bpe",
-                                    "qwen2",     "starcoder", "deepseek-llm"};
-enum { N_NAMES = sizeof names / sizeof *names };
-
-struct loaded {
-    struct gguf *gguf;
-    struct vocab *vocab;
-};
-
-static const char *shared_path(const char *rest) {
-    static char path[512];
-    const char *base = getenv("PLM_SHARED");
-    snprintf(path, sizeof path, "%s/%s", base ? base : "../shared", rest);
-    return path;
-}
-
-/* The whole file, NUL-terminated, or NULL. */
-static char *read_file(const char *path, size_t *len) {
-    FILE *file = fopen(path, "rb");
-    if (!file) return NULL;
-    char *bytes = malloc(1 << 20);
-    *len = fread(bytes, 1, (1 << 20) - 1, file);
-    bytes[*len] = '\0';
-    fclose(file);
-    return bytes;
-}
-
-static bool load(struct loaded *loaded, const char *path) {
-    struct error error = {0};
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        printf("SKIP: no %s\n", path);
-        return false;
-    }
-    fclose(file);
-    loaded->gguf = gguf_open(path, &error);
-    ck_assert_msg(loaded->gguf != NULL, "%s", error.message);
-    loaded->vocab = vocab_new(loaded->gguf, &error);
-    ck_assert_msg(loaded->vocab != NULL, "%s: %s", path, error.message);
-    return true;
-}
-
-static bool load_named(struct loaded *loaded, const char *name) {
-    char rest[128];
-    snprintf(rest, sizeof rest, "vocabs/ggml-vocab-%s.gguf", name);
-    return load(loaded, shared_path(rest));
-}
-
-static bool load_model(struct loaded *loaded) {
-    const char *path = getenv("PLM_TEST_MODEL");
-    return load(loaded, path ? path : "models/SmolLM2-135M-Instruct.Q4_1.gguf");
-}
-
-static void unload(struct loaded *loaded) {
-    vocab_free(loaded->vocab);
-    gguf_close(loaded->gguf);
-}
-
 static struct tokens run(const struct vocab *vocab, const char *text, size_t len, unsigned flags) {
     struct tokens tokens = {0};
     struct error error = {0};
@@ -119,11 +62,11 @@ START_TEST(test_reference_ids) {
     char rest[128];
     size_t in_len, out_len, count = 0;
     uint32_t ids[1024];
-    if (!load_named(&loaded, names[_i])) return;
-    snprintf(rest, sizeof rest, "vocabs/ggml-vocab-%s.gguf.inp", names[_i]);
-    char *in = read_file(shared_path(rest), &in_len);
-    snprintf(rest, sizeof rest, "vocabs/ggml-vocab-%s.gguf.out", names[_i]);
-    char *out = read_file(shared_path(rest), &out_len), *line = out;
+    if (!load_named(&loaded, vocab_names[_i])) return;
+    snprintf(rest, sizeof rest, "vocabs/ggml-vocab-%s.gguf.inp", vocab_names[_i]);
+    char *in = read_whole(shared_file(rest), &in_len);
+    snprintf(rest, sizeof rest, "vocabs/ggml-vocab-%s.gguf.out", vocab_names[_i]);
+    char *out = read_whole(shared_file(rest), &out_len), *line = out;
     for (char *text = in, *end; (end = strstr(text, separator)); text = end + strlen(separator)) {
         size_t n = parse_line(ids, 1024, &line);
         expect_ids(loaded.vocab, text, (size_t)(end - text), 0, ids, n);
@@ -148,8 +91,8 @@ START_TEST(test_goldens) {
     struct error error = {0};
     size_t len;
     uint32_t ids[1024];
-    char *file = read_file(shared_path("golden/smollm2-q4_1.json"), &len);
-    if (!file || !load_model(&loaded)) {
+    char *file = read_whole(shared_file("golden/smollm2-q4_1.json"), &len);
+    if (!file || !load_vocab(&loaded, model_file())) {
         printf("SKIP: no goldens or no model\n");
         free(file);
         return;
@@ -177,7 +120,7 @@ END_TEST
 
 START_TEST(test_special_bpe) {
     struct loaded loaded;
-    if (!load_model(&loaded)) return;
+    if (!load_vocab(&loaded, model_file())) return;
     const struct vocab *vocab = loaded.vocab;
     EXPECT(vocab, "<|im_start|>user\nHi<|im_end|>\n", TOKENIZE_PARSE_SPECIAL, 1, 4093, 198, 26843,
            2, 198);
@@ -304,7 +247,7 @@ static void check_round_trips(const struct vocab *vocab) {
 
 START_TEST(test_round_trip) {
     struct loaded loaded;
-    if (_i < N_NAMES ? !load_named(&loaded, names[_i]) : !load_model(&loaded)) return;
+    if (_i < N_VOCAB_NAMES ? !load_named(&loaded, vocab_names[_i]) : !load_vocab(&loaded, model_file())) return;
     check_round_trips(loaded.vocab);
     unload(&loaded);
 }
@@ -328,7 +271,7 @@ END_TEST
 START_TEST(test_missing_bytes) {
     struct loaded loaded;
     size_t len;
-    if (!load_model(&loaded)) return;
+    if (!load_vocab(&loaded, model_file())) return;
     struct tokens tokens = run(loaded.vocab, "a\x04z", 3, 0);
     char *text = detokenize(loaded.vocab, &tokens, &len);
     ck_assert_uint_eq(len, 5);
@@ -365,7 +308,7 @@ START_TEST(test_linear) {
     static const char *const units[] = {"a", "ab", "er", "\xC3\xA9", "-"};
     enum { LARGE = 1 << 18, SMALL = LARGE / 4 };
     struct loaded loaded;
-    if (_i < N_NAMES ? !load_named(&loaded, names[_i]) : !load_model(&loaded)) return;
+    if (_i < N_VOCAB_NAMES ? !load_named(&loaded, vocab_names[_i]) : !load_vocab(&loaded, model_file())) return;
     char *text = malloc(LARGE);
     for (size_t u = 0; u < sizeof units / sizeof *units; u++) {
         for (size_t i = 0, n = strlen(units[u]); i < LARGE; i++) text[i] = units[u][i % n];
@@ -383,17 +326,17 @@ static Suite *make_suite(void) {
     Suite *suite = suite_create("tokenizer");
     TCase *exact = tcase_create("exact"), *special = tcase_create("special"),
           *hostile = tcase_create("hostile");
-    tcase_add_loop_test(exact, test_reference_ids, 0, N_NAMES);
+    tcase_add_loop_test(exact, test_reference_ids, 0, N_VOCAB_NAMES);
     tcase_add_test(exact, test_goldens);
     tcase_add_test(special, test_special_bpe);
     tcase_add_test(special, test_special_llama3);
     tcase_add_test(special, test_special_spm);
     tcase_add_test(special, test_special_phi3);
     tcase_set_timeout(hostile, 60);
-    tcase_add_loop_test(hostile, test_round_trip, 0, N_NAMES + 1);
+    tcase_add_loop_test(hostile, test_round_trip, 0, N_VOCAB_NAMES + 1);
     tcase_add_test(hostile, test_odd_bytes);
     tcase_add_test(hostile, test_missing_bytes);
-    tcase_add_loop_test(hostile, test_linear, 0, N_NAMES + 1);
+    tcase_add_loop_test(hostile, test_linear, 0, N_VOCAB_NAMES + 1);
     suite_add_tcase(suite, exact);
     suite_add_tcase(suite, special);
     suite_add_tcase(suite, hostile);

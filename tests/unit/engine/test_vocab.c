@@ -5,47 +5,7 @@
 #include "engine/vocab.h"
 #include "tests/support.h"
 #include "tests/unit/engine/gguf_builder.h"
-
-static const char *const names[] = {"llama-spm", "phi-3",     "gpt-2",       "llama-bpe",
-                                    "qwen2",     "starcoder", "deepseek-llm"};
-enum { N_NAMES = sizeof names / sizeof *names };
-
-struct loaded {
-    struct gguf *gguf;
-    struct vocab *vocab;
-};
-
-static bool load(struct loaded *loaded, const char *path) {
-    struct error error = {0};
-    FILE *file = fopen(path, "rb");
-    if (!file) {
-        printf("SKIP: no %s\n", path);
-        return false;
-    }
-    fclose(file);
-    loaded->gguf = gguf_open(path, &error);
-    ck_assert_msg(loaded->gguf != NULL, "%s", error.message);
-    loaded->vocab = vocab_new(loaded->gguf, &error);
-    ck_assert_msg(loaded->vocab != NULL, "%s: %s", path, error.message);
-    return true;
-}
-
-static bool load_named(struct loaded *loaded, const char *name) {
-    const char *base = getenv("PLM_SHARED");
-    char path[512];
-    snprintf(path, sizeof path, "%s/vocabs/ggml-vocab-%s.gguf", base ? base : "../shared", name);
-    return load(loaded, path);
-}
-
-static bool load_model(struct loaded *loaded) {
-    const char *path = getenv("PLM_TEST_MODEL");
-    return load(loaded, path ? path : "models/SmolLM2-135M-Instruct.Q4_1.gguf");
-}
-
-static void unload(struct loaded *loaded) {
-    vocab_free(loaded->vocab);
-    gguf_close(loaded->gguf);
-}
+#include "tests/unit/engine/loaded_vocab.h"
 
 static void expect_bytes(const struct vocab *vocab, const char *spelling, const char *bytes,
                          size_t n, enum token_kind kind) {
@@ -64,7 +24,7 @@ START_TEST(test_find) {
     struct gguf_array tokens;
     struct gguf_string spelling;
     uint32_t id = 0;
-    if (!load_named(&loaded, names[_i])) return;
+    if (!load_named(&loaded, vocab_names[_i])) return;
     ck_assert(gguf_get_array(loaded.gguf, "tokenizer.ggml.tokens", GGUF_STRING, &tokens));
     ck_assert_uint_eq(vocab_size(loaded.vocab), tokens.count);
     for (uint64_t at = 0; gguf_next_string(&tokens, &at, &spelling); id++)
@@ -77,7 +37,7 @@ END_TEST
 
 START_TEST(test_smollm2) {
     struct loaded loaded;
-    if (!load_model(&loaded)) return;
+    if (!load_vocab(&loaded, model_file())) return;
     const struct vocab *vocab = loaded.vocab;
     ck_assert_int_eq(vocab_model(vocab), VOCAB_BPE);
     ck_assert_uint_eq(vocab_size(vocab), 49152);
@@ -284,7 +244,7 @@ END_TEST
 int main(void) {
     Suite *suite = suite_create("vocab");
     TCase *files = tcase_create("files"), *refused = tcase_create("refused");
-    tcase_add_loop_test(files, test_find, 0, N_NAMES);
+    tcase_add_loop_test(files, test_find, 0, N_VOCAB_NAMES);
     tcase_add_test(files, test_smollm2);
     tcase_add_test(files, test_spm_bytes);
     tcase_add_loop_test(files, test_ends, 0, 5);

@@ -385,22 +385,12 @@ START_TEST(other_methods) {
 }
 END_TEST
 
-static void add(Suite *suite, const char *name, const TTest *test, int loops) {
-    TCase *tests = tcase_create(name);
-    tcase_set_timeout(tests, 30);
-    if (loops)
-        tcase_add_loop_test(tests, test, 0, loops);
-    else
-        tcase_add_test(tests, test);
-    suite_add_tcase(suite, tests);
-}
-
 int main(void) {
     Suite *suite = suite_create("params");
-    add(suite, "params", params_and_paths, sizeof params / sizeof *params);
-    add(suite, "defaults", defaults, 0);
-    add(suite, "options", typed_options, 0);
-    add(suite, "raw", raw_bytes, 0);
-    add(suite, "others", other_methods, 0);
+    add_test(suite, "params", params_and_paths, sizeof params / sizeof *params);
+    add_test(suite, "defaults", defaults, 0);
+    add_test(suite, "options", typed_options, 0);
+    add_test(suite, "raw", raw_bytes, 0);
+    add_test(suite, "others", other_methods, 0);
     return run_suite(suite);
 }

@@ -352,29 +352,19 @@ START_TEST(quoting) {
 }
 END_TEST
 
-static void add(Suite *suite, const char *name, const TTest *test, int loops) {
-    TCase *tests = tcase_create(name);
-    tcase_set_timeout(tests, 30);
-    if (loops)
-        tcase_add_loop_test(tests, test, 0, loops);
-    else
-        tcase_add_test(tests, test);
-    suite_add_tcase(suite, tests);
-}
-
 int main(void) {
     Suite *suite = suite_create("reply");
-    add(suite, "errors", error_replies, sizeof errors / sizeof *errors);
-    add(suite, "numbers", no_http_statuses, sizeof numbers / sizeof *numbers);
-    add(suite, "generation", generation, 0);
-    add(suite, "text", generation_text_and_logprobs, 0);
-    add(suite, "partial", partial, 0);
-    add(suite, "times", odd_times, 0);
-    add(suite, "small", small_replies, 0);
-    add(suite, "token", token_line, 0);
-    add(suite, "long", long_chunks, 0);
-    add(suite, "logprobs", long_logprobs_are_dropped, 0);
-    add(suite, "progress", progress_lines, 0);
-    add(suite, "quoting", quoting, 0);
+    add_test(suite, "errors", error_replies, sizeof errors / sizeof *errors);
+    add_test(suite, "numbers", no_http_statuses, sizeof numbers / sizeof *numbers);
+    add_test(suite, "generation", generation, 0);
+    add_test(suite, "text", generation_text_and_logprobs, 0);
+    add_test(suite, "partial", partial, 0);
+    add_test(suite, "times", odd_times, 0);
+    add_test(suite, "small", small_replies, 0);
+    add_test(suite, "token", token_line, 0);
+    add_test(suite, "long", long_chunks, 0);
+    add_test(suite, "logprobs", long_logprobs_are_dropped, 0);
+    add_test(suite, "progress", progress_lines, 0);
+    add_test(suite, "quoting", quoting, 0);
     return run_suite(suite);
 }

@@ -230,25 +230,15 @@ START_TEST(weight) {
 }
 END_TEST
 
-static void add(Suite *suite, const char *name, const TTest *test, int loops) {
-    TCase *tests = tcase_create(name);
-    tcase_set_timeout(tests, 30);
-    if (loops)
-        tcase_add_loop_test(tests, test, 0, loops);
-    else
-        tcase_add_test(tests, test);
-    suite_add_tcase(suite, tests);
-}
-
 int main(void) {
     Suite *suite = suite_create("rpc");
-    add(suite, "envelope", envelope, sizeof envelopes / sizeof *envelopes);
-    add(suite, "nul", nul_byte, 0);
-    add(suite, "depth", nesting, 0);
-    add(suite, "strings", brackets_in_strings_are_no_depth, 0);
-    add(suite, "containers", too_many_containers, 0);
-    add(suite, "batches", batch_sizes, 0);
-    add(suite, "ids", long_ids, 0);
-    add(suite, "weight", weight, 0);
+    add_test(suite, "envelope", envelope, sizeof envelopes / sizeof *envelopes);
+    add_test(suite, "nul", nul_byte, 0);
+    add_test(suite, "depth", nesting, 0);
+    add_test(suite, "strings", brackets_in_strings_are_no_depth, 0);
+    add_test(suite, "containers", too_many_containers, 0);
+    add_test(suite, "batches", batch_sizes, 0);
+    add_test(suite, "ids", long_ids, 0);
+    add_test(suite, "weight", weight, 0);
     return run_suite(suite);
 }

@@ -1,7 +1,7 @@
-/* clock: the daemon's one idea of elapsed time, CLOCK_MONOTONIC in nanoseconds, as
- * spec.deadline_ns and engine_stats.last_token_ns count it. */
-#ifndef DAEMON_CLOCK_H
-#define DAEMON_CLOCK_H
+/* clock: elapsed time, CLOCK_MONOTONIC in nanoseconds, as spec.deadline_ns and
+ * engine_stats.last_token_ns count it. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
