@@ -2,6 +2,7 @@
 """plm-schema-bench, whose figures are published, against a running daemon's schema.check: a sample of the shared
 schemas must get the same verdicts from both, whether of tokens through masks or of the text."""
 
+import glob
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ SHARED = os.environ.get("PLM_SHARED", os.path.join(harness.ROOT, "..", "shared")
 SETS = {"tools/mcpm": 40, "tools/openapi_openai": 20, "jsonschemabench/Github_easy": 40,
         "jsonschemabench/Github_medium": 40, "jsonschemabench/JsonSchemaStore": 25,
         "json-schema-test-suite/draft2020-12": 9, "json-schema-test-suite/draft7": 7}
+NOT_REQUIRED = ("optional/", "dynamicRef", "refRemote", "unevaluated", "vocabulary")  # of draft 2020-12's suite
 MEMBERS = {"schemas", "compiled", "passing", "valid", "valid_accepted", "invalid", "invalid_rejected",
            "false_accepts", "compile_us", "mask_us"}
 KNOWN = [  # (schema, valid instances, invalid ones)
@@ -120,6 +122,47 @@ def same_verdicts_as_the_daemon():
                 asked += 1
     print(f"     {asked} instances of {len(lines)} schemas, {every['passing']} pass")
     assert asked > 20
+
+
+def verdicts_of(*patterns):
+    """The verdicts on whole files of the shared data, as they are; None where there are none."""
+    paths = [path for pattern in patterns for path in sorted(glob.glob(os.path.join(SHARED, "data", pattern)))]
+    if not paths:
+        print(f"SKIP: no {patterns[0]}")
+        return None
+    got = subprocess.run([BENCH, "-m", MODEL, "--verdicts", "-o", "json", *paths], timeout=600, capture_output=True,
+                         text=True)
+    assert got.returncode == 0, (got.returncode, got.stderr)
+    *verdicts, last = map(json.loads, got.stdout.splitlines())
+    assert last["all"]["false_accepts"] == 0, last["all"]["false_accept_ids"]
+    return verdicts, last["all"]
+
+
+@test
+def every_real_tool():
+    """Public tools and function-calling cases: each schema compiles, each instance gets its verdict."""
+    got = verdicts_of("tools/*.jsonl", "bfcl/*.jsonl")
+    if got:
+        assert got[1]["passing"] == got[1]["schemas"] > 0, [v["id"] for v in got[0] if not v["passes"]]
+
+
+@test
+def nearly_every_benchmark_schema():
+    got = verdicts_of("jsonschemabench/*.jsonl")
+    if got:
+        assert got[1]["passing"] >= 0.97 * got[1]["schemas"] > 0, got[1]
+
+
+@test
+def draft_2020_12():
+    """Of the required groups most pass, and the others are refused by name: none is taken for something else."""
+    got = verdicts_of("json-schema-test-suite/*.jsonl")
+    groups = [v for v in got[0] if v["id"].startswith("draft2020-12/")
+              and not v["id"].split("/", 1)[1].startswith(NOT_REQUIRED)] if got else []
+    if groups:
+        assert sum(v["passes"] for v in groups) >= 0.85 * len(groups), groups
+        assert not [v["id"] for v in groups if v["compiled"] and not v["passes"]]
+        assert all(v["code"] == 1004 and v["message"] for v in groups if not v["compiled"])
 
 
 if __name__ == "__main__":
