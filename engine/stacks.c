@@ -14,9 +14,11 @@ enum { BUDGET = 8 << 20 };
 static bool add_bottoms(struct stacks *stacks) {
     if (!vector_reserve((void **)&stacks->frames, &stacks->cap_frames, 2, sizeof *stacks->frames))
         return false;
-    for (uint32_t i = STACKS_HOLE; i <= STACKS_ROOT; i++)
+    for (uint32_t i = STACKS_HOLE; i <= STACKS_ROOT; i++) {
+        uint64_t hash = hash_mix(23, i); /* mixed: states are small numbers, too */
         stacks->frames[i] =
-            (struct frame_of_stack){.hash = i, .view = i, .over_hole = i == STACKS_HOLE};
+            (struct frame_of_stack){.hash = hash, .view = hash, .over_hole = i == STACKS_HOLE};
+    }
     stacks->n_frames = 2;
     return true;
 }

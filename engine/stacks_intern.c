@@ -33,8 +33,7 @@ static void put(uint32_t *slots, uint32_t cap, uint64_t hash, uint32_t value) {
 
 static uint64_t hash_frame(const struct stacks *stacks, uint32_t parent, uint32_t state,
                            uint32_t count) {
-    uint64_t hash = parent <= STACKS_ROOT ? parent : stacks->frames[parent].hash;
-    return hash_mix(hash_mix(hash, state), (uint64_t)count + 1);
+    return hash_mix(hash_mix(stacks->frames[parent].hash, state), (uint64_t)count + 1);
 }
 
 static uint32_t clip(uint32_t limit, uint32_t count) {
@@ -94,7 +93,7 @@ uint32_t stacks_frame(struct stacks *stacks, uint32_t parent, uint32_t state, ui
 
 static uint64_t hash_ways(const struct stacks *stacks, const struct way *ways, uint32_t n,
                           bool ends, bool view) {
-    uint64_t hash = ends;
+    uint64_t hash = hash_mix(29, ends);
     for (uint32_t i = 0; i < n; i++) {
         const struct frame_of_stack *frame = &stacks->frames[ways[i].frame];
         hash = hash_mix(hash_mix(hash, ways[i].state), view ? frame->view : frame->hash);

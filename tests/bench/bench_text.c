@@ -1,11 +1,11 @@
 /* bench_text: compile and mask times of grammars of text (regex, gbnf), cold and walked at random.
  *
- *     bench_text [VOCAB.gguf]
+ *     bench_text [VOCAB.gguf [NAME]]
  *
- * For each grammar and seed: compile, then draw allowed tokens at random, with the whole mask before
- * each, until the text must end or 60 tokens. A grammar is used by all its walks, as by the requests
- * that share one. Percentiles in microseconds of thread time. Slow ones (a mask above a millisecond)
- * are named.
+ * For each grammar of tests/text_corpus.h (or the one named) and seed: compile, then draw allowed tokens
+ * at random, with the whole mask before each, until the text must end or 60 tokens. A grammar is used by
+ * all its walks, as by the requests that share one. Percentiles in microseconds of thread time; `step` is
+ * the longest that a token took to be accepted.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,38 +15,14 @@
 #include "engine/grammar.h"
 #include "engine/matcher.h"
 #include "engine/vocab.h"
+#include "tests/text_corpus.h"
 
 enum { WALKS = 20, TOKENS = 60 };
 
-static const struct {
-    const char *name, *text;
-    bool regex;
-} grammars[] = {
-    {"json",
-     "root ::= object\n"
-     "value ::= object | array | string | number | (\"true\" | \"false\" | \"null\") ws\n"
-     "object ::= \"{\" ws (string \":\" ws value (\",\" ws string \":\" ws value)*)? \"}\" ws\n"
-     "array ::= \"[\" ws (value (\",\" ws value)*)? \"]\" ws\n"
-     "string ::= \"\\\"\" ([^\"\\\\\\x7F\\x00-\\x1F] | \"\\\\\" ([\"\\\\bfnrt] | \"u\" [0-9a-fA-F]{4}))* "
-     "\"\\\"\" ws\n"
-     "number ::= (\"-\"? ([0-9] | [1-9] [0-9]{0,15})) (\".\" [0-9]+)? ([eE] [-+]? [0-9] [1-9]{0,15})? ws\n"
-     "ws ::= | \" \" | \"\\n\" [ \\t]{0,20}\n",
-     false},
-    {"arithmetic",
-     "root ::= (expr \"=\" term \"\\n\")+\nexpr ::= term ([-+*/] term)*\n"
-     "term ::= ident | num | \"(\" expr \")\"\nident ::= [a-z] [a-z0-9_]*\nnum ::= [0-9]+\n",
-     false},
-    {"list", "root ::= (\"- \" [^\\r\\n\\x0b\\x0c\\x85\\u2028\\u2029]+ \"\\n\")+", false},
-    {"counted", "root ::= [a-zA-Z ]{0,5000}", false},
-    {"date", "\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}:\\d{2}Z)?", true},
-    {"email", "[\\w.+-]+@[a-z0-9-]+(\\.[a-z0-9-]+)+", true},
-    {"sentence", "(yes|no), because [^.\\n]{5,120}\\.", true},
-    {"any", ".*", true},
-};
-
 struct samples {
-    float list[sizeof grammars / sizeof *grammars * WALKS * TOKENS];
+    float list[(TEXT_REAL + TEXT_HOSTILE) * WALKS * TOKENS];
     size_t n;
+    double step;
 };
 
 static double now(void) {
@@ -64,8 +40,8 @@ static void report(const char *name, double compile, struct samples *s) {
     size_t n = s->n;
     if (n == 0) return;
     qsort(s->list, n, sizeof *s->list, ascending);
-    printf("%-12s compile %8.1f us; %5zu masks: p50 %.1f p90 %.1f p99 %.1f max %.1f us\n", name, compile,
-           n, s->list[n / 2], s->list[n * 9 / 10], s->list[n * 99 / 100], s->list[n - 1]);
+    printf("%-16s compile %7.1f us; %5zu masks: p50 %.1f p90 %.1f p99 %.1f max %.1f us; step %.1f us\n", name,
+           compile, n, s->list[n / 2], s->list[n * 9 / 10], s->list[n * 99 / 100], s->list[n - 1], s->step);
 }
 
 /* A random token of the mask. */
@@ -89,9 +65,50 @@ static void walk(struct grammar *grammar, const struct vocab *vocab, const struc
         samples->list[samples->n++] = (float)(now() - begin);
         if (count == 0) break;
         const char *bytes = vocab_bytes(vocab, draw(bits, (vocab_size(vocab) + 63) / 64, count, &seed), &len);
-        if (!matcher_accept(matcher, bytes, len)) exit(1);
+        begin = now();
+        if (!matcher_accept(matcher, bytes, len)) exit(fprintf(stderr, "token refused\n"));
+        if (now() - begin > samples->step) samples->step = now() - begin;
     }
     matcher_free(matcher);
+}
+
+/* One grammar; adds its samples to `all`. */
+static void measure(const struct text_sample *sample, const struct vocab *vocab, const struct trie *trie, uint64_t *bits,
+                    struct samples *all) {
+    static struct samples one;
+    struct error error = {0};
+    size_t len = strlen(sample->text);
+    double begin = now();
+    struct grammar *grammar = sample->regex ? grammar_from_regex(sample->text, len, "", &error)
+                                            : grammar_from_gbnf(sample->text, len, "", &error);
+    double compile = now() - begin;
+    if (!grammar) {
+        printf("%-16s refused after %.1f us: %s\n", sample->name, compile, error.message);
+        return;
+    }
+    one.n = 0;
+    one.step = 0;
+    for (uint64_t seed = 1; seed <= WALKS; seed++) walk(grammar, vocab, trie, bits, seed, &one);
+    memcpy(all->list + all->n, one.list, one.n * sizeof *one.list);
+    all->n += one.n;
+    if (one.step > all->step) all->step = one.step;
+    report(sample->name, compile, &one);
+    grammar_unref(grammar);
+}
+
+static void measure_all(const char *only, const struct vocab *vocab, const struct trie *trie, uint64_t *bits) {
+    static struct samples real, hostile;
+    for (int i = 0; i < TEXT_REAL; i++)
+        if (!only || !strcmp(only, text_real[i].name)) measure(&text_real[i], vocab, trie, bits, &real);
+    for (int i = 0; i < TEXT_HOSTILE; i++) {
+        struct text_sample sample = {0};
+        char *text = text_hostile(i, &sample.name);
+        sample.text = text;
+        if (!only || !strcmp(only, sample.name)) measure(&sample, vocab, trie, bits, &hostile);
+        free(text);
+    }
+    report("all real ones", 0, &real);
+    report("all hostile ones", 0, &hostile);
 }
 
 int main(int argc, char **argv) {
@@ -101,25 +118,10 @@ int main(int argc, char **argv) {
     struct gguf *gguf = gguf_open(path, &error);
     struct vocab *vocab = gguf ? vocab_new(gguf, &error) : NULL;
     struct trie *trie = vocab ? trie_new(vocab, &error) : NULL;
-    static struct samples all, one;
     if (!trie) return fprintf(stderr, "%s: %s\n", path, error.message), 1;
     uint64_t *bits = calloc(vocab_size(vocab) / 64 + 1, sizeof *bits);
     printf("%s: %u tokens\n", path, vocab_size(vocab));
-    for (size_t i = 0; bits && i < sizeof grammars / sizeof *grammars; i++) {
-        const char *text = grammars[i].text;
-        double begin = now();
-        struct grammar *grammar = grammars[i].regex ? grammar_from_regex(text, strlen(text), "", &error)
-                                                    : grammar_from_gbnf(text, strlen(text), "", &error);
-        double compile = now() - begin;
-        if (!grammar) return fprintf(stderr, "%s: %s\n", grammars[i].name, error.message), 1;
-        one.n = 0;
-        for (uint64_t seed = 1; seed <= WALKS; seed++) walk(grammar, vocab, trie, bits, seed, &one);
-        memcpy(all.list + all.n, one.list, one.n * sizeof *one.list);
-        all.n += one.n;
-        report(grammars[i].name, compile, &one);
-        grammar_unref(grammar);
-    }
-    report("all", 0, &all);
+    if (bits) measure_all(argc > 2 ? argv[2] : NULL, vocab, trie, bits);
     free(bits);
     trie_free(trie);
     vocab_free(vocab);
