@@ -13,8 +13,7 @@
 enum {
     MASK_BYTES = 4 << 20,
     MAX_TOOLS = 1024,
-    PLACE = 48,
-    ATTEMPTS = 4 /* at oneOf */
+    PLACE = 48
 };
 
 struct grammar {
@@ -104,41 +103,43 @@ static bool check_size(size_t len, const struct grammar_limits *limits, const ch
                     most);
 }
 
+/* Until all schemas are settled. */
+static bool settle(struct grammar *grammar, struct schema *const *schemas, size_t n,
+                   struct error *error) {
+    enum schema_outcome all = SCHEMA_AGAIN;
+    while (all == SCHEMA_AGAIN) {
+        all = SCHEMA_SETTLED;
+        if (!measure(grammar, error)) return false;
+        for (size_t i = 0; i < n; i++) {
+            enum schema_outcome outcome = schema_settle(schemas[i], error);
+            if (outcome > all) all = outcome;
+        }
+    }
+    return all == SCHEMA_SETTLED;
+}
+
 /* ---- one value ---- */
 
-/* One attempt. SCHEMA_AGAIN: with the overlaps found, another. */
-static enum schema_outcome compile_value(const char *schema, size_t len, bool spaced,
-                                         const struct schema_options *options, struct grammar **out,
-                                         struct error *error) {
-    struct grammar *grammar = *out = grammar_new(spaced);
-    if (!grammar) return SCHEMA_FAILED;
+static bool compile_value(struct grammar *grammar, const char *schema, size_t len,
+                          const struct schema_options *options, struct error *error) {
     struct rules *rules = &grammar->rules;
-    struct schema *compiled = schema_compile(schema, len, options, rules, &rules->root, error);
-    enum schema_outcome outcome = SCHEMA_FAILED;
-    if (compiled && measure(grammar, error)) outcome = schema_settle(compiled, rules, error);
-    schema_free(compiled);
-    if (outcome == SCHEMA_SETTLED) {
+    struct schema *compiled = schema_compile(schema, len, options, rules, error);
+    bool done = compiled && settle(grammar, &compiled, 1, error);
+    if (done) {
+        rules->root = schema_root(compiled);
         grammar->shortest = rules->nodes[rules->root].shortest;
-        if (rules_prune(rules)) return outcome;
-        outcome = SCHEMA_FAILED;
     }
-    grammar_unref(grammar);
-    *out = NULL;
-    return outcome;
+    schema_free(compiled);
+    return done && rules_prune(rules);
 }
 
 struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed, bool spaced,
                                     const struct grammar_limits *limits, struct error *error) {
-    struct schema_overlaps overlaps = {0};
     struct schema_options options = options_of(limits, closed);
-    struct grammar *grammar = NULL;
-    enum schema_outcome outcome = SCHEMA_AGAIN;
     if (!check_size(len, limits, "", error)) return NULL;
-    options.overlaps = &overlaps;
-    for (int attempt = 0; outcome == SCHEMA_AGAIN && attempt < ATTEMPTS; attempt++)
-        outcome = compile_value(schema, len, spaced, &options, &grammar, error);
-    free(overlaps.list);
-    return grammar ? grammar : fail(NULL, error);
+    struct grammar *grammar = grammar_new(spaced);
+    if (grammar && compile_value(grammar, schema, len, &options, error)) return grammar;
+    return fail(grammar, error);
 }
 
 struct grammar *grammar_json_object(bool spaced, struct error *error) {
@@ -256,64 +257,27 @@ static bool add_names(struct rules *rules, const struct words *names) {
     return true;
 }
 
-/* What compiling the tools of a grammar needs beside it. */
-struct workshop {
-    struct schema **schemas;
-    struct schema_overlaps *overlaps;
-    struct words names;
-    size_t n;
-};
-
-static bool workshop_open(struct workshop *shop, size_t n) {
-    *shop = (struct workshop){.n = n};
-    shop->schemas = calloc(n + 1, sizeof *shop->schemas);
-    shop->overlaps = calloc(n + 1, sizeof *shop->overlaps);
-    return shop->schemas && shop->overlaps;
-}
-
-/* After an attempt. */
-static void workshop_clear(struct workshop *shop) {
-    for (size_t i = 0; shop->schemas && i < shop->n; i++) {
-        schema_free(shop->schemas[i]);
-        shop->schemas[i] = NULL;
-    }
-    words_free(&shop->names);
-}
-
-static void workshop_close(struct workshop *shop) {
-    workshop_clear(shop);
-    for (size_t i = 0; shop->overlaps && i < shop->n; i++) free(shop->overlaps[i].list);
-    free(shop->schemas);
-    free(shop->overlaps);
-}
-
-static bool compile_tool(struct grammar *grammar, struct workshop *shop, size_t i,
+static bool compile_tool(struct grammar *grammar, struct schema **schema, size_t i,
                          const struct grammar_tool *tool, const struct grammar_limits *limits,
                          struct error *error) {
     struct schema_options options = options_of(limits, true);
     char place[PLACE];
-    uint32_t node;
     options.object = true;
     options.place = place;
-    options.overlaps = &shop->overlaps[i];
     if (!check_tool(tool, i, place, limits, error)) return false;
-    shop->schemas[i] =
-        schema_compile(tool->schema, tool->schema_len, &options, &grammar->rules, &node, error);
-    return shop->schemas[i] && add_name(&grammar->rules, &shop->names, tool, node);
+    *schema = schema_compile(tool->schema, tool->schema_len, &options, &grammar->rules, error);
+    return *schema != NULL;
 }
 
-static enum schema_outcome compile_tools(struct grammar *grammar, struct workshop *shop,
-                                         const struct grammar_tool *tools,
-                                         const struct grammar_limits *limits, struct error *error) {
-    enum schema_outcome all = SCHEMA_SETTLED;
-    for (size_t i = 0; i < shop->n; i++)
-        if (!compile_tool(grammar, shop, i, &tools[i], limits, error)) return SCHEMA_FAILED;
-    if (!measure(grammar, error)) return SCHEMA_FAILED;
-    for (size_t i = 0; i < shop->n; i++) {
-        enum schema_outcome outcome = schema_settle(shop->schemas[i], &grammar->rules, error);
-        if (outcome > all) all = outcome;
-    }
-    return all;
+static bool compile_tools(struct grammar *grammar, struct schema **schemas, struct words *names,
+                          const struct grammar_tool *tools, size_t n,
+                          const struct grammar_limits *limits, struct error *error) {
+    for (size_t i = 0; i < n; i++)
+        if (!compile_tool(grammar, &schemas[i], i, &tools[i], limits, error)) return false;
+    if (!settle(grammar, schemas, n, error)) return false;
+    for (size_t i = 0; i < n; i++)
+        if (!add_name(&grammar->rules, names, &tools[i], schema_root(schemas[i]))) return false;
+    return true;
 }
 
 static bool finish_calls(struct grammar *grammar, const struct words *names,
@@ -347,37 +311,28 @@ static bool check_syntax(const struct grammar_syntax *syntax, enum grammar_choic
     return true;
 }
 
-static enum schema_outcome compile_calls(struct workshop *shop, const struct grammar_tool *tools,
-                                         enum grammar_choice choice, unsigned max_calls,
-                                         const struct grammar_syntax *syntax,
-                                         const struct grammar_limits *limits, struct grammar **out,
-                                         struct error *error) {
-    struct grammar *grammar = grammar_new(syntax->spaced);
-    if (!grammar) return SCHEMA_FAILED;
-    grammar->rules.automatic = choice == GRAMMAR_AUTO;
-    grammar->rules.max_calls = max_calls ? max_calls : 1;
-    enum schema_outcome outcome = compile_tools(grammar, shop, tools, limits, error);
-    if (outcome == SCHEMA_SETTLED && !finish_calls(grammar, &shop->names, syntax, shop->n, error))
-        outcome = SCHEMA_FAILED;
-    if (outcome == SCHEMA_SETTLED)
-        *out = grammar;
-    else
-        grammar_unref(grammar);
-    return outcome;
+static bool compile_calls(struct grammar *grammar, const struct grammar_tool *tools, size_t n,
+                          const struct grammar_syntax *syntax, const struct grammar_limits *limits,
+                          struct error *error) {
+    struct words names = {0};
+    struct schema **schemas = calloc(n + 1, sizeof *schemas);
+    bool done = schemas && compile_tools(grammar, schemas, &names, tools, n, limits, error) &&
+                finish_calls(grammar, &names, syntax, n, error);
+    for (size_t i = 0; schemas && i < n; i++) schema_free(schemas[i]);
+    free(schemas);
+    words_free(&names);
+    return done;
 }
 
 struct grammar *grammar_from_tools(const struct grammar_tool *tools, size_t n_tools,
                                    enum grammar_choice choice, unsigned max_calls,
                                    const struct grammar_syntax *syntax,
                                    const struct grammar_limits *limits, struct error *error) {
-    struct workshop shop;
-    struct grammar *grammar = NULL;
     if (!check_syntax(syntax, choice, n_tools, error)) return NULL;
-    enum schema_outcome outcome = workshop_open(&shop, n_tools) ? SCHEMA_AGAIN : SCHEMA_FAILED;
-    for (int attempt = 0; outcome == SCHEMA_AGAIN && attempt < ATTEMPTS; attempt++) {
-        workshop_clear(&shop);
-        outcome = compile_calls(&shop, tools, choice, max_calls, syntax, limits, &grammar, error);
-    }
-    workshop_close(&shop);
-    return grammar ? grammar : fail(NULL, error);
+    struct grammar *grammar = grammar_new(syntax->spaced);
+    if (!grammar) return fail(NULL, error);
+    grammar->rules.automatic = choice == GRAMMAR_AUTO;
+    grammar->rules.max_calls = max_calls ? max_calls : 1;
+    if (compile_calls(grammar, tools, n_tools, syntax, limits, error)) return grammar;
+    return fail(grammar, error);
 }

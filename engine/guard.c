@@ -29,11 +29,23 @@ size_t guards_bytes(const struct guards *guards) {
     return bytes;
 }
 
-bool guards_add(struct guards *guards, uint32_t at, bool negated, bool open, uint32_t *guard) {
-    struct guard made = {guards->n_judges, at, negated, open};
+static bool add_judge(struct guards *guards, uint32_t *judge) {
+    if (!vector_reserve((void **)&guards->judges, &guards->cap_judges, guards->n_judges + 1,
+                        sizeof *guards->judges))
+        return false;
+    guards->judges[guards->n_judges] = (struct guard_judge){0};
+    *judge = guards->n_judges++;
+    return true;
+}
+
+bool guards_add(struct guards *guards, uint32_t *judge, uint32_t at, bool negated, bool open,
+                uint32_t *guard) {
+    if (*judge == VALIDATE_NONE && !add_judge(guards, judge)) return false;
+    struct guard made = {
+        .judge = *judge, .at = at, .schema = VALIDATE_NONE, .negated = negated, .open = open};
     for (uint32_t i = guards->n; i-- > 0 && guards->list[i].judge == made.judge;) {
         const struct guard *other = &guards->list[i];
-        if (other->schema != at || other->negated != negated || other->open != open) continue;
+        if (other->at != at || other->negated != negated || other->open != open) continue;
         *guard = i;
         return true;
     }
@@ -57,22 +69,15 @@ static bool judge_init(struct guard_judge *judge, const char *text, size_t len, 
     return judge->validator != NULL;
 }
 
-bool guards_make_judge(struct guards *guards, const char *text, size_t len, bool closed,
-                       struct error *error) {
-    uint32_t judge = guards->n_judges, first = guards->n;
-    while (first > 0 && guards->list[first - 1].judge == judge) first--;
-    if (first == guards->n) return true;
-    if (!vector_reserve((void **)&guards->judges, &guards->cap_judges, judge + 1,
-                        sizeof *guards->judges))
-        return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for a guard");
-    guards->judges[judge] = (struct guard_judge){0};
-    guards->n_judges++;
-    if (!judge_init(&guards->judges[judge], text, len, closed, error)) return false;
+bool guards_make_judge(struct guards *guards, uint32_t judge, const char *text, size_t len,
+                       bool closed, struct error *error) {
     const struct guard_judge *made = &guards->judges[judge];
-    for (uint32_t i = first; i < guards->n; i++) {
-        const char *at = made->text + guards->list[i].schema;
-        guards->list[i].schema = validator_find(made->validator, at);
-        if (guards->list[i].schema == VALIDATE_NONE)
+    if (!judge_init(&guards->judges[judge], text, len, closed, error)) return false;
+    for (uint32_t i = 0; i < guards->n; i++) {
+        struct guard *guard = &guards->list[i];
+        if (guard->judge != judge) continue;
+        guard->schema = validator_find(made->validator, made->text + guard->at);
+        if (guard->schema == VALIDATE_NONE)
             return error_set(error, ERROR_SCHEMA_UNSUPPORTED, "a subschema can't be judged by itself");
     }
     return true;

@@ -12,7 +12,8 @@
 
 struct guard {
     uint32_t judge;  /* whose schema */
-    uint32_t schema; /* until the judge is made: where it stands in the text; then the validator's number */
+    uint32_t at;     /* where it stands in the text */
+    uint32_t schema; /* the validator's number, once the judge is made */
     bool negated;    /* must not hold */
     bool open;       /* by the schema's own word, also where objects are closed */
 };
@@ -31,13 +32,14 @@ struct guards {
 
 void guards_free(struct guards *guards);
 size_t guards_bytes(const struct guards *guards); /* what they hold */
-/* The guard of a subschema that stands `at` bytes into a schema text whose judge is made later. An
- * equal one is found again. False without memory. */
-bool guards_add(struct guards *guards, uint32_t at, bool negated, bool open, uint32_t *guard);
-/* Makes the judge of the guards that were added since the last one was made, if there are any. closed:
- * as for tools. Errors are those of validator_new. */
-bool guards_make_judge(struct guards *guards, const char *text, size_t len, bool closed,
-                       struct error *error);
+/* The guard of a subschema that stands `at` bytes into a schema text whose judge is made later; *judge
+ * is set if it is VALIDATE_NONE. An equal one is found again. False without memory. */
+bool guards_add(struct guards *guards, uint32_t *judge, uint32_t at, bool negated, bool open,
+                uint32_t *guard);
+/* Makes the judge; no guards are added to it after. closed: as for tools. Errors are those of
+ * validator_new. */
+bool guards_make_judge(struct guards *guards, uint32_t judge, const char *text, size_t len,
+                       bool closed, struct error *error);
 /* Do all of these guards allow the value, given as its text? Takes its work from *budget; without
  * any left nothing is allowed. */
 bool guards_allow(const struct guards *guards, const uint32_t *list, uint32_t n, const char *text,

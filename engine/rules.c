@@ -91,6 +91,28 @@ uint32_t rules_find_language(const struct rules *rules, const char *key, uint32_
     return RULES_NONE;
 }
 
+struct rules_mark rules_mark(const struct rules *rules) {
+    return (struct rules_mark){rules->n_nodes,     rules->n_cells,       rules->n_props,
+                               rules->n_refs,      rules->words.n,       rules->words.n_bytes,
+                               rules->n_languages, rules->guards.n,      rules->guards.n_judges};
+}
+
+void rules_rewind(struct rules *rules, const struct rules_mark *mark) {
+    while (rules->n_languages > mark->n_languages) { /* each is the first of its list */
+        struct rules_language *last = &rules->languages[--rules->n_languages];
+        rules->language_lists[last->hash % RULES_LANGUAGE_LISTS] = last->next;
+        language_free(&last->language);
+    }
+    rules->n_nodes = mark->n_nodes;
+    rules->n_cells = mark->n_cells;
+    rules->n_props = mark->n_props;
+    rules->n_refs = mark->n_refs;
+    rules->words.n = mark->n_words;
+    rules->words.n_bytes = mark->n_bytes;
+    rules->guards.n = mark->n_guards;
+    rules->guards.n_judges = mark->n_judges;
+}
+
 void rules_free(struct rules *rules) {
     for (uint32_t i = 0; i < rules->n_languages; i++) language_free(&rules->languages[i].language);
     free(rules->languages);
@@ -366,6 +388,7 @@ static bool measure_node(struct rules *rules, struct node *node) {
 }
 
 bool rules_measure(struct rules *rules) {
+    for (uint32_t i = 0; i < rules->n_nodes; i++) rules->nodes[i].shortest = RULES_INFINITE;
     for (int pass = 0; pass < 200; pass++) { /* nodes come after those that use them */
         bool changed = false;
         for (uint32_t i = rules->n_nodes; i-- > 0;)

@@ -151,6 +151,14 @@ struct rules {
 
 enum rules_status { RULES_OK, RULES_MEMORY, RULES_TOO_LARGE };
 
+/* How much there is of everything, to return to; what was found in `digits` stays. */
+struct rules_mark {
+    uint32_t n_nodes, n_cells, n_props, n_refs, n_words, n_bytes, n_languages, n_guards, n_judges;
+};
+struct rules_mark rules_mark(const struct rules *rules);
+/* Only before judges are made. */
+void rules_rewind(struct rules *rules, const struct rules_mark *mark);
+
 /* Append; index through *out. */
 enum rules_status rules_add_node(struct rules *rules, uint32_t *out);
 enum rules_status rules_add_cell(struct rules *rules, const struct cell *cell, uint32_t *out);
@@ -167,7 +175,7 @@ void rules_free(struct rules *rules);
 size_t rules_bytes(const struct rules *rules); /* what they hold */
 
 /* Computes what depends on all nodes: lengths, heights, which properties and alternatives can be
- * satisfied at all. False when that takes too long. */
+ * satisfied at all; anew each time. False when that takes too long. */
 bool rules_measure(struct rules *rules);
 /* Cuts off what can't be satisfied and fills the derived fields; after rules_measure. False without
  * memory. */

@@ -8,7 +8,7 @@
 #include "engine/schema_part.h"
 #include "engine/vector.h"
 
-enum { JSON_DEPTH = 256, MAX_OVERLAPS = 256, PATTERN_STEPS = 3 << 19 };
+enum { JSON_DEPTH = 256, PATTERN_STEPS = 3 << 19 };
 
 /* ---- conjunctions ---- */
 
@@ -66,17 +66,6 @@ uint32_t schema_nothing(struct schema *schema) {
     return schema_node(schema, &term, 1);
 }
 
-bool schema_add_duty(struct schema *schema, uint32_t *terms, uint32_t n, uint32_t part,
-                     uint32_t branch) {
-    if (!vector_reserve((void **)&schema->duties, &schema->cap_duties, schema->n_duties + 1,
-                        sizeof *schema->duties))
-        return schema_fail(schema, RULES_MEMORY);
-    struct schema_duty duty = {
-        .node = schema_node(schema, terms, n), .part = part, .branch = branch};
-    schema->duties[schema->n_duties++] = duty;
-    return duty.node != RULES_NONE;
-}
-
 /* ---- nodes ---- */
 
 /* All whole texts of a node form one list. */
@@ -96,6 +85,7 @@ static bool fill_node(struct schema *schema, struct schema_set set, struct alter
     uint32_t first, few[BUNDLE_PARTS + 1]; /* where the terms lie may change */
     uint32_t *terms = set.n <= BUNDLE_PARTS + 1 ? few : malloc(set.n * sizeof *terms);
     if (!terms) return schema_fail(schema, RULES_MEMORY);
+    few[0] = 0;
     if (set.n) memcpy(terms, schema->terms + set.first, set.n * sizeof *terms);
     bool done = schema_expand(schema, terms, set.n, out) && add_words_cell(schema, out);
     if (terms != few) free(terms);
@@ -107,13 +97,20 @@ static bool fill_node(struct schema *schema, struct schema_set set, struct alter
     return true;
 }
 
-static bool compile_sets(struct schema *schema) {
+static bool fill(struct schema *schema, uint32_t set, struct alternatives *out) {
+    out->n = out->words.n = out->words.n_bytes = 0;
+    schema->filling = set;
+    schema->sets[set].stale = false;
+    return fill_node(schema, schema->sets[set], out);
+}
+
+bool schema_compile_sets(struct schema *schema) {
     struct alternatives out = {0};
     bool done = true;
-    for (; done && schema->compiled < schema->n_sets; schema->compiled++) {
-        out.n = out.words.n = out.words.n_bytes = 0;
-        done = fill_node(schema, schema->sets[schema->compiled], &out);
-    }
+    for (uint32_t i = 0; done && i < schema->compiled; i++)
+        if (schema->sets[i].stale) done = fill(schema, i, &out);
+    for (; done && schema->compiled < schema->n_sets; schema->compiled++)
+        done = fill(schema, schema->compiled, &out);
     free(out.cells);
     words_free(&out.words);
     return done;
@@ -162,7 +159,6 @@ static bool parse(struct schema *schema, const char *text, size_t len) {
         return error_at(schema->error, ERROR_INVALID_PARAMS, schema->options.place,
                         "the schema is not JSON: %s", error.message);
     const struct json *root = schema->root = json_root(schema->doc);
-    schema->source_text = text;
     schema->old = names_draft(root, 0, DRAFT_2019);
     schema->draft = names_draft(root, 0, DRAFT_6) ? 4 : names_draft(root, 0, DRAFT_7) ? 6 : 7;
     schema->contents =
@@ -172,25 +168,11 @@ static bool parse(struct schema *schema, const char *text, size_t len) {
     return schema_check(schema, schema->root);
 }
 
-static bool make_judge(struct schema *schema, const char *text, size_t len) {
-    struct error error = {0}, *to = schema->error;
-    if (!text ||
-        guards_make_judge(&schema->rules->guards, text, len, schema->options.closed, &error))
-        return true;
-    if (to->code != ERROR_NONE) return false;
-    *to = error;
-    snprintf(to->path, sizeof to->path, "%s%.*s", schema->place,
-             (int)(sizeof error.path - sizeof schema->place), error.path);
-    return false;
-}
-
-static bool compile(struct schema *schema, const char *text, size_t len, uint32_t *node) {
-    schema->first_cell = schema->rules->n_cells;
-    bool done = parse(schema, text, len) && (*node = root_node(schema)) != RULES_NONE &&
-                compile_sets(schema) && make_judge(schema, text, len);
-    schema->root_node = done ? *node : RULES_NONE;
-    schema->end_cell = schema->rules->n_cells;
-    return done;
+static bool compile(struct schema *schema) {
+    if (!parse(schema, schema->source_text, schema->source_len)) return false;
+    schema->document_parts = schema->n_parts;
+    schema->root_node = root_node(schema);
+    return schema->root_node != RULES_NONE && schema_compile_sets(schema);
 }
 
 static struct schema *new_schema(const struct schema_options *options, struct rules *rules,
@@ -203,79 +185,59 @@ static struct schema *new_schema(const struct schema_options *options, struct ru
     schema->rules = rules;
     schema->error = error;
     schema->pattern_steps = PATTERN_STEPS;
+    schema->judge = RULES_NONE;
     return schema;
 }
 
-struct schema *schema_compile(const char *text, size_t len, const struct schema_options *options,
-                              struct rules *rules, uint32_t *node, struct error *error) {
-    struct schema_overlaps *overlaps = options->overlaps;
-    uint32_t nodes = rules->n_nodes, cells = rules->n_cells;
-    for (;;) {
-        struct schema *schema = new_schema(options, rules, error);
-        if (!schema || compile(schema, text, len, node)) return schema;
-        bool again = schema->too_large && overlaps && !overlaps->frugal;
-        schema_free(schema);
-        if (!again) return NULL;
-        overlaps->frugal = true;
-        *error = (struct error){0};
-        rules->n_nodes = nodes; /* what they refer to stays, unused */
-        rules->n_cells = cells;
-    }
-}
-
-static bool add_overlap(struct schema *schema, const struct schema_duty *duty) {
-    struct schema_overlaps *overlaps = schema->options.overlaps;
-    if (!overlaps || overlaps->n >= MAX_OVERLAPS) return false;
-    for (uint32_t i = 0; i < overlaps->n; i++)
-        if (overlaps->list[i].owner == duty->part && overlaps->list[i].branch == duty->branch)
-            return true;
-    if (!vector_reserve((void **)&overlaps->list, &overlaps->cap, overlaps->n + 1,
-                        sizeof *overlaps->list))
-        return schema_fail(schema, RULES_MEMORY);
-    overlaps->list[overlaps->n].owner = duty->part;
-    overlaps->list[overlaps->n++].branch = duty->branch;
-    return true;
-}
-
-static enum schema_outcome check_duties(struct schema *schema, const struct rules *rules) {
-    enum schema_outcome outcome = SCHEMA_SETTLED;
-    for (uint32_t i = 0; i < schema->n_duties; i++) {
-        const struct schema_duty *duty = &schema->duties[i];
-        if (rules->nodes[duty->node].shortest == RULES_INFINITE) continue;
-        outcome = SCHEMA_AGAIN;
-        if (add_overlap(schema, duty)) continue;
-        schema_refuse(schema, duty->part, KW_ONE_OF, "its branches are not provably disjoint");
-        return SCHEMA_FAILED;
-    }
-    return outcome;
-}
-
-enum schema_outcome schema_settle(const struct schema *schema, const struct rules *rules,
-                                  struct error *error) {
-    struct schema *self = (struct schema *)schema; /* only its error sink changes */
-    self->error = error;
-    enum schema_outcome outcome = check_duties(self, rules);
-    if (outcome != SCHEMA_SETTLED) return outcome;
-    const struct node *root = &rules->nodes[schema->root_node];
-    if (root->shortest != RULES_INFINITE && root->height <= RULES_DEPTH) return SCHEMA_SETTLED;
-    error_at(error, ERROR_SCHEMA_UNSUPPORTED, schema->options.place,
-             "nothing satisfies the schema");
-    snprintf(error->reason, sizeof error->reason, "unsatisfiable");
-    return SCHEMA_FAILED;
-}
-
-void schema_free(struct schema *schema) {
-    if (!schema) return;
+static void release(struct schema *schema) {
     json_free(schema->doc);
     free(schema->parts);
     free(schema->members);
     free(schema->sets);
     free(schema->terms);
     free(schema->duties);
+    free(schema->overlaps);
     free(schema->part_map.slots);
     free(schema->set_map.slots);
     buf_free(&schema->text);
     schema_resources_free(schema);
     schema_made_free(schema);
+}
+
+void schema_free(struct schema *schema) {
+    if (schema) release(schema);
     free(schema);
+}
+
+bool schema_compile_frugally(struct schema *schema) {
+    if (!schema->too_large || schema->frugal) return false;
+    struct schema *fresh = new_schema(&schema->options, schema->rules, schema->error);
+    if (!fresh) return false;
+    fresh->source_text = schema->source_text;
+    fresh->source_len = schema->source_len;
+    fresh->frugal = true;
+    release(schema);
+    *schema = *fresh;
+    schema->options.place = schema->place;
+    free(fresh);
+    *schema->error = (struct error){0};
+    return compile(schema);
+}
+
+struct schema *schema_compile(const char *text, size_t len, const struct schema_options *options,
+                              struct rules *rules, struct error *error) {
+    struct rules_mark mark = rules_mark(rules);
+    struct schema *schema = new_schema(options, rules, error);
+    if (!schema) return NULL;
+    schema->source_text = text;
+    schema->source_len = len;
+    if (compile(schema)) return schema;
+    if (schema->too_large && !schema->frugal) rules_rewind(rules, &mark);
+    if (schema_compile_frugally(schema)) return schema;
+    schema_free(schema);
+    return NULL;
+}
+
+uint32_t schema_root(const struct schema *schema) {
+    return schema->root_node;
 }

@@ -8,7 +8,7 @@
  * again, found by set equality, so that recursion ends. Whatever can't be
  * honoured exactly is refused by path and keyword.
  *
- * Files: schema.c (conjunctions, entry point), schema_part.c (keywords), schema_ref.c and
+ * Files: schema.c (conjunctions, entry point), schema_duty.c (what must turn out empty), schema_part.c (keywords), schema_ref.c and
  * schema_resource.c (where $ref leads), schema_check.c (well-formedness), schema_bundle.c (disjunctions), schema_overlap.c (are
  * branches disjoint), schema_logic.c and schema_made.c (`not`, `if` and dependencies as
  * alternatives), schema_instance.c (values against parts), schema_cell.c, schema_string.c,
@@ -20,19 +20,7 @@
 #include "base/buf.h"
 #include "engine/rules.h"
 
-/* Branches of a oneOf found to overlap with others: a second attempt compiles them with their
- * negation. Parts have the same numbers in each attempt. */
-struct schema_overlaps {
-    struct {
-        uint32_t owner, branch;
-    } *list;
-    uint32_t n, cap;
-    bool frugal; /* multiplied out there was too much: now oneOf, not, if and dependencies are left to guards
-                    where values close */
-};
-
 struct schema_options {
-    struct schema_overlaps *overlaps; /* found so far and to be extended; may be NULL */
     bool closed;          /* objects without additionalProperties have no further members */
     bool canonical;       /* members come in schema order, integers without a fraction; else declared
                              members in any order, integers also as 1.0 */
@@ -41,17 +29,19 @@ struct schema_options {
     const char *place;    /* prefix of error paths, e.g. "tools[3].parameters"; may be "" */
 };
 
-/* Compiles text (json == NULL: a schema with nothing but an object without members) and appends its
- * nodes to rules; *node is the root's. On failure rules may hold half of it. Not measured yet: the
- * caller runs rules_measure over everything, then schema_settle. */
+/* Compiles text (NULL: a schema with nothing but an object without members; borrowed until the schema
+ * is freed) and appends its nodes to rules. On failure rules may hold half of it. Not measured yet:
+ * the caller runs rules_measure over everything, then schema_settle. */
 struct schema;
 struct schema *schema_compile(const char *text, size_t len, const struct schema_options *options,
-                              struct rules *rules, uint32_t *node, struct error *error);
-/* After rules_measure: is the root satisfiable, are the branches of every oneOf disjoint? AGAIN:
- * overlaps was extended, compile once more. FAILED: error is set. */
+                              struct rules *rules, struct error *error);
+/* After rules_measure: is the root satisfiable, are the branches of every oneOf disjoint? AGAIN: where
+ * they were not it was compiled anew, now with their negation; measure and settle once more. That
+ * ends. FAILED: error is set. */
 enum schema_outcome { SCHEMA_SETTLED, SCHEMA_AGAIN, SCHEMA_FAILED };
-enum schema_outcome schema_settle(const struct schema *schema, const struct rules *rules,
-                                  struct error *error);
+enum schema_outcome schema_settle(struct schema *schema, struct error *error);
+/* The node of the whole; only once it is settled. */
+uint32_t schema_root(const struct schema *schema);
 void schema_free(struct schema *schema);
 
 #endif

@@ -3,9 +3,15 @@
 #include "engine/schema_part.h"
 
 enum { MAX_REF_DEPTH = 64 };
-/* Bundles of a schema and of one node. The first attempt gives up early: another is made that
- * leaves more to guards. */
-enum { MAX_WORK = 20000, MAX_NODE_WORK = 1500, FIRST_WORK = 4000, FIRST_NODE_WORK = 300 };
+/* Bundles of a schema and of one node. The first attempt gives up early, where many more are made than
+ * there are subschemas: another is made that leaves more to guards. */
+enum {
+    MAX_WORK = 20000,
+    MAX_NODE_WORK = 1500,
+    FIRST_WORK = 4000,
+    FIRST_WORK_FREE = 900, /* and twice the number of subschemas */
+    FIRST_NODE_WORK = 300
+};
 
 static bool add_part(struct schema *schema, struct bundle *bundle, uint32_t term, uint8_t via,
                      unsigned depth);
@@ -113,13 +119,6 @@ static bool add_part(struct schema *schema, struct bundle *bundle, uint32_t term
     return add_choices(schema, bundle, at);
 }
 
-static bool overlap(const struct schema *schema, uint32_t owner, uint32_t other) {
-    const struct schema_overlaps *known = schema->options.overlaps;
-    for (uint32_t i = 0; known && i < known->n; i++)
-        if (known->list[i].owner == owner && known->list[i].branch == other) return true;
-    return false;
-}
-
 static bool add_not(struct schema *schema, struct bundle *bundle, uint8_t via,
                     const struct json *branch) {
     const struct json *made = schema_make_object(schema, (const char *[]){"not"}, &branch, 1);
@@ -138,7 +137,7 @@ static bool reject_others(struct schema *schema, struct bundle *bundle,
         uint32_t other = schema_part_of(schema, list->items[i]);
         if (other == RULES_NONE || chosen == RULES_NONE) return false;
         if (i == taken || schema_disjoint(schema, chosen, other)) continue;
-        if (overlap(schema, owner, other)) {
+        if (schema_overlaps(schema, owner, other)) {
             if (!add_not(schema, bundle, choice->at, list->items[i])) return false;
             continue;
         }
@@ -203,8 +202,9 @@ static bool expand(struct schema *schema, const struct bundle *bundle, struct al
 bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
                    struct alternatives *out) {
     struct bundle bundle = {.types = TYPE_ALL};
-    bool first = schema->options.overlaps && !schema->options.overlaps->frugal;
-    uint32_t most = first ? FIRST_WORK : MAX_WORK;
+    bool first = !schema->frugal;
+    uint32_t most = first ? FIRST_WORK_FREE + 2 * schema->document_parts : MAX_WORK;
+    if (first && most > FIRST_WORK) most = FIRST_WORK;
     schema->work_limit = schema->work + (first ? FIRST_NODE_WORK : MAX_NODE_WORK);
     if (schema->work_limit > most) schema->work_limit = most;
     for (uint32_t i = 0; i < n; i++)

@@ -9,7 +9,8 @@ bool schema_guard(struct schema *schema, const struct json *subschema, bool nega
     if (!schema_can_guard(schema, subschema) || guards->n >= MAX_GUARDS)
         return schema_fail(schema, RULES_TOO_LARGE);
     uint32_t at = (uint32_t)(subschema->raw - schema->source_text);
-    return guards_add(guards, at, negated, open, guard) || schema_fail(schema, RULES_MEMORY);
+    return guards_add(guards, &schema->judge, at, negated, open, guard) ||
+           schema_fail(schema, RULES_MEMORY);
 }
 
 bool schema_can_guard(const struct schema *schema, const struct json *subschema) {
@@ -37,7 +38,7 @@ bool schema_left_to_guard(const struct schema *schema, uint32_t term) {
                               1ull << KW_DEPENDENCIES | 1ull << KW_DEPENDENT_REQUIRED |
                               1ull << KW_DEPENDENT_SCHEMAS;
     const struct schema_part *part = &schema->parts[term_part(term)];
-    return schema->options.overlaps && schema->options.overlaps->frugal && !schema->exact &&
+    return schema->frugal && !schema->exact &&
            part->present & keywords && schema_can_guard(schema, part->json) &&
            !(term & (TERM_LOOSE | TERM_DECIDED));
 }

@@ -49,6 +49,12 @@ struct schema_member {
 /* A branch set that must turn out empty: two alternatives of a oneOf at once. */
 struct schema_duty {
     uint32_t node, part, branch;
+    uint32_t set; /* whose bundles need it */
+};
+
+/* Branches of a oneOf found to overlap with others: their negation is compiled with those. */
+struct schema_overlap {
+    uint32_t owner, branch;
 };
 
 struct schema_resource { /* a schema with a URI */
@@ -63,6 +69,7 @@ struct schema_anchor {
 
 struct schema_set { /* a conjunction: terms[first..first + n] are sorted terms */
     uint32_t first, n, node;
+    bool stale; /* to be compiled anew: branches overlap */
 };
 
 struct schema_slot { /* of the map from subschemas to parts, and from sets to sets */
@@ -83,6 +90,7 @@ struct schema {
     struct json_doc *doc;
     const struct json *root;
     const char *source_text;   /* the document's text; NULL if there is none */
+    size_t source_len;
     struct schema_resource *resources; /* the document's comes first */
     uint32_t n_resources, cap_resources;
     bool unique;               /* some subschema has uniqueItems */
@@ -102,14 +110,20 @@ struct schema {
     struct schema_set *sets;
     uint32_t *terms;
     struct schema_duty *duties;
-    uint32_t n_parts, n_members, n_sets, n_terms, n_duties;
-    uint32_t cap_parts, cap_members, cap_sets, cap_terms, cap_duties;
+    struct schema_overlap *overlaps;
+    uint32_t n_parts, n_members, n_sets, n_terms, n_duties, n_overlaps;
+    uint32_t cap_parts, cap_members, cap_sets, cap_terms, cap_duties, cap_overlaps;
     struct schema_map part_map, set_map, resource_map, anchor_map;
     struct schema_block *made; /* subschemas made up here */
-    uint32_t first_cell, end_cell; /* of this schema */
+    bool frugal;               /* multiplied out there was too much: now oneOf, not, if and dependencies
+                                  are left to guards where values close */
+    uint32_t judge;            /* of its guards; RULES_NONE: it has none */
+    uint32_t rounds;           /* of overlaps found */
     uint32_t compiled;         /* sets whose node is filled */
+    uint32_t filling;          /* the set whose node is being filled */
     uint32_t work;             /* bundles made, against explosion */
     uint32_t work_limit;       /* for the node being compiled */
+    uint32_t document_parts;
     uint64_t pattern_steps;    /* left for building automata */
     uint64_t compared;         /* values of enums, one with another */
     bool uncertain;            /* values were judged by schema_allows as far as it can */
@@ -181,14 +195,22 @@ const struct json *schema_find_anchor(struct schema *schema, uint32_t resource, 
 void schema_resources_free(struct schema *schema);
 
 /* ---- schema.c ---- */
+/* Fills the nodes of the sets that are stale or new. */
+bool schema_compile_sets(struct schema *schema);
+/* Begins anew, with more left to guards, what turned out too large. False: it was not that, or is
+ * frugal already. */
+bool schema_compile_frugally(struct schema *schema);
 /* The node of a conjunction of n terms (in any order, with repetitions). RULES_NONE after an error. */
 uint32_t schema_node(struct schema *schema, uint32_t *terms, uint32_t n);
 /* The node that nothing satisfies. RULES_NONE after an error. */
 uint32_t schema_nothing(struct schema *schema);
+
+/* ---- schema_duty.c ---- */
 /* Demands that nothing satisfies the conjunction; otherwise the branch of part's oneOf overlaps
  * others. */
 bool schema_add_duty(struct schema *schema, uint32_t *terms, uint32_t n, uint32_t part,
                      uint32_t branch);
+bool schema_overlaps(const struct schema *schema, uint32_t owner, uint32_t branch);
 
 /* ---- schema_made.c ---- */
 /* Subschemas made up while compiling; they live as long as the schema. NULL after an error. */
