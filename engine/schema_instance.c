@@ -287,8 +287,9 @@ static bool listed(const struct schema *schema, uint32_t part, const struct json
            (!constant || json_same(constant, value));
 }
 
-static enum schema_verdict allows(struct schema *schema, uint32_t part, const struct json *value,
-                                  unsigned depth) {
+/* All but what its applicators in place say. */
+static enum schema_verdict allows_itself(struct schema *schema, uint32_t part, const struct json *value,
+                                         unsigned depth) {
     uint8_t type = type_of(value);
     if (depth > 200) return schema_fail(schema, RULES_TOO_LARGE), VERDICT_UNKNOWN;
     if (!(schema->parts[part].types & type)) return VERDICT_NO;
@@ -307,13 +308,22 @@ static enum schema_verdict allows(struct schema *schema, uint32_t part, const st
     if (type == TYPE_STRING) verdict = string_allowed(schema, part, value->text, value->len);
     if (type == TYPE_ARRAY) verdict = array_allowed(schema, part, value, depth);
     if (type == TYPE_OBJECT) verdict = object_allowed(schema, part, value, depth);
-    return verdict == VERDICT_YES ? combined(schema, part, value, depth) : verdict;
+    return verdict;
 }
 
-enum schema_verdict schema_allows(struct schema *schema, uint32_t part, const struct json *value) {
+static enum schema_verdict allows(struct schema *schema, uint32_t part, const struct json *value,
+                                  unsigned depth) {
+    enum schema_verdict verdict = allows_itself(schema, part, value, depth);
+    if (verdict != VERDICT_YES || schema->parts[part].present == 0) return verdict;
+    return combined(schema, part, value, depth);
+}
+
+enum schema_verdict schema_allows(struct schema *schema, uint32_t term, const struct json *value) {
+    uint32_t part = term_part(term);
     bool uncertain = schema->uncertain;
     schema->uncertain = false;
-    enum schema_verdict verdict = allows(schema, part, value, 0);
+    enum schema_verdict verdict = term & TERM_DECIDED ? allows_itself(schema, part, value, 0)
+                                                      : allows(schema, part, value, 0);
     if (schema->uncertain && verdict == VERDICT_NO) verdict = VERDICT_YES;
     schema->uncertain |= uncertain;
     return verdict;

@@ -387,8 +387,9 @@ void schema_look_around(struct schema *schema, uint32_t part, struct schema_open
 bool schema_closes(const struct schema_openness *is);
 
 /* ---- schema_instance.c ---- */
-/* Does the value satisfy a part, with everything it refers to? Unknown: error is set. */
-enum schema_verdict schema_allows(struct schema *schema, uint32_t part, const struct json *value);
+/* Does the value satisfy a term's part, with everything it refers to? Of a part that is decided only
+ * its own keywords count: in a duty, a oneOf that leads here must not. Unknown: error is set. */
+enum schema_verdict schema_allows(struct schema *schema, uint32_t term, const struct json *value);
 
 /* ---- schema_overlap.c ---- */
 /* Can no value satisfy both parts? Judged by types, constants and tag properties only: false when

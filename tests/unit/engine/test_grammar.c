@@ -143,6 +143,8 @@ static const struct texts_case texts[] = {
     {"{\"oneOf\":[{\"required\":[\"a\"],\"properties\":{\"a\":{}}},{\"required\":[\"b\"],\"properties\":{\"b\":{}}}],\"type\":\"object\"}",
      CLOSED, {"{\"a\":1}", "{\"b\":1}"}, {"{\"a\":1,\"b\":1}", "{}"}},
     {"{\"oneOf\":[{\"enum\":[1,2]},{\"enum\":[2,3]}]}", OPEN, {"1", "3"}, {"2"}},
+    {"{\"anyOf\":[{\"oneOf\":[{},{\"enum\":[7]}]}]}", OPEN, {"8", "\"\""}, {"7"}},
+    {"{\"if\":{},\"then\":{\"oneOf\":[{\"type\":\"object\"},{\"const\":{\"a\":1}}]}}", OPEN, {"{}"}, {"{\"a\":1}"}},
     {"{\"oneOf\":[{\"minimum\":0,\"maximum\":5},{\"minimum\":6}],\"type\":\"integer\"}", OPEN, {"0", "5", "6", "100"}, {"-1"}},
     {"{\"oneOf\":[{\"type\":\"integer\"},{\"type\":\"number\",\"minimum\":3}]}", OPEN, {"2", "-1"}, {"3", "4", "2.5"}},
     {"{\"oneOf\":[{\"required\":[\"a\"]},{\"required\":[\"b\"]}],\"properties\":{\"a\":{},\"b\":{}},\"type\":\"object\"}", OPEN,
