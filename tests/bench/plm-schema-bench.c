@@ -14,7 +14,8 @@
  *
  * "schemas" counts those with tests; the others are compiled too and counted apart ("untested").
  * The instances of schemas that do not compile are neither accepted nor rejected.
- * --verdicts prints one line of JSON a schema; --slow one for each mask that took longer: the schema,
+ * --verdicts prints one line of JSON a schema ("guarded": true where some values are judged as they
+ * close, engine/guard.h); --slow one for each mask that took longer: the schema,
  * how long, and the text that had been written. The last line of output with -o json:
  *     {"all": {"schemas", "compiled", "passing", ..}, "files": {PATH: {..}}}
  * Status 0; 1 if a file cannot be read or a mask contradicts the matcher; 3 for a wrong call.
@@ -28,6 +29,7 @@
 #include "base/buf.h"
 #include "engine/engine.h"
 #include "engine/grammar.h"
+#include "engine/grammar_rules.h"
 #include "engine/json.h"
 #include "engine/json_write.h"
 #include "engine/matcher.h"
@@ -233,6 +235,8 @@ static void print_verdict(const struct subject *subject) {
                subject->compile_us, subject->grammar ? "true" : "false", subject->passes ? "true" : "false",
                subject->n_tests ? subject->accepted.bytes : "",
                subject->n_tests ? subject->followed.bytes : "");
+    if (subject->grammar && grammar_rules(subject->grammar)->guarded)
+        buf_add_str(&line, ", \"guarded\": true");
     if (!subject->grammar) {
         buf_printf(&line, ", \"code\": %d, \"path\": ", error->code);
         json_write_string(&line, path);
