@@ -96,7 +96,7 @@ static enum validate_answer ask(const struct guards *guards, uint32_t guard, con
 }
 
 static struct json_doc *parse(const char *text, size_t len, uint64_t *budget) {
-    uint64_t cost = 1 + len / 16;
+    uint64_t cost = 1 + len / 64;
     if (*budget < cost) return NULL;
     *budget -= cost;
     return json_parse(text, len, NESTING, &(struct error){0});
@@ -173,8 +173,8 @@ static uint64_t value_hash(const struct json *value) {
     }
 }
 
-bool guard_value_hash(const char *text, size_t len, uint64_t *hash) {
-    struct json_doc *doc = json_parse(text, len, NESTING, &(struct error){0});
+bool guard_value_hash(const char *text, size_t len, uint64_t *hash, uint64_t *budget) {
+    struct json_doc *doc = parse(text, len, budget);
     if (doc) *hash = value_hash(json_root(doc));
     json_free(doc);
     return doc != NULL;

@@ -49,7 +49,7 @@ bool guards_hold(const struct guards *guards, uint32_t guard, bool *told, const 
                  uint64_t *budget);
 
 /* A hash in which values agree if JSON Schema says they are the same: numbers by value, members in
- * any order. False if the text is no JSON. */
-bool guard_value_hash(const char *text, size_t len, uint64_t *hash);
+ * any order. False if the text is no JSON, or *budget is spent. */
+bool guard_value_hash(const char *text, size_t len, uint64_t *hash, uint64_t *budget);
 
 #endif

@@ -15,7 +15,8 @@
 #define MACHINE_THREADS 64  /* alternatives beyond these are dropped; the others remain exact */
 #define MACHINE_HORIZON 512 /* the longest token that masks offer */
 #define MACHINE_SEEN    256 /* further members of one object */
-#define MACHINE_WORK (1u << 26) /* steps that guards may take for one match */
+#define MACHINE_WORK (1u << 26) /* steps that guards may take for the text of one match */
+#define MACHINE_LOOK (1u << 16) /* for one look at what may follow: they allow nothing beyond */
 
 enum mode {
     MODE_END,          /* complete; nothing follows */

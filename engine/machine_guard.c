@@ -41,7 +41,8 @@ static bool item_done(struct machine *machine, struct thread *thread, const stru
     struct frame frame = machine->frames[thread->frame];
     if (array->by_value) {
         machine->touched = true;
-        if (!guard_value_hash(machine->text + frame.item, end - frame.item, &hash)) return false;
+        if (!guard_value_hash(machine->text + frame.item, end - frame.item, &hash, &machine->work))
+            return false;
     }
     if (array->contains != RULES_NONE && !count_contained(machine, array, &frame, end)) return false;
     if (array->unique_part != RULES_NONE && !machine_remember(machine, &frame, hash)) return false;

@@ -105,6 +105,19 @@ void matcher_free(struct matcher *matcher) {
     free(matcher);
 }
 
+/* Looking does not take from what guards may cost the match, which then depends on its text alone:
+ * each look has a budget of its own. Returns what is to be given back. */
+static uint64_t begin_look(const struct matcher *matcher) {
+    struct machine *machine = (struct machine *)&matcher->machine; /* it will be as it was */
+    uint64_t work = machine->work;
+    machine->work = MACHINE_LOOK;
+    return work;
+}
+
+static void end_look(const struct matcher *matcher, uint64_t work) {
+    ((struct machine *)&matcher->machine)->work = work;
+}
+
 /* Steps through the bytes; threads holds the outcome. Returns how many threads are left. */
 static uint32_t run(struct matcher *matcher, const char *bytes, size_t n, struct thread *threads) {
     struct thread before[MACHINE_THREADS];
@@ -160,21 +173,29 @@ bool matcher_allows(struct matcher *matcher, const char *bytes, size_t n) {
     struct thread threads[MACHINE_THREADS];
     if (matcher->is_text) return text_match_allows(&matcher->text, bytes, n);
     uint32_t frames = matcher->machine.n;
+    uint64_t work = begin_look(matcher);
     bool allowed = run(matcher, bytes, n, threads) > 0;
+    end_look(matcher, work);
     matcher->machine.n = frames;
     return allowed;
 }
 
 bool matcher_may_end(const struct matcher *matcher) {
     if (matcher->is_text) return text_match_may_end(&matcher->text);
-    return ahead_may_end(&matcher->machine, matcher->threads, matcher->n);
+    uint64_t work = begin_look(matcher);
+    bool may = ahead_may_end(&matcher->machine, matcher->threads, matcher->n);
+    end_look(matcher, work);
+    return may;
 }
 
 bool matcher_must_end(const struct matcher *matcher) {
     unsigned char byte;
     if (matcher->is_text) return text_match_must_end(&matcher->text);
-    return matcher_may_end(matcher) &&
-           ahead_bytes(&matcher->machine, matcher->threads, matcher->n, &byte, 1) == 0;
+    if (!matcher_may_end(matcher)) return false;
+    uint64_t work = begin_look(matcher);
+    bool must = ahead_bytes(&matcher->machine, matcher->threads, matcher->n, &byte, 1) == 0;
+    end_look(matcher, work);
+    return must;
 }
 
 bool matcher_is_free(const struct matcher *matcher) {
@@ -196,9 +217,11 @@ uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits) {
     uint64_t state = state_hash(matcher);
     uint32_t n_words = matcher->trie->n_words, count;
     if (mask_cache_get(cache, matcher->trie, state, bits, n_words, &count)) return count;
+    uint64_t work = begin_look(matcher);
     matcher->machine.touched = false;
     count = mask_fill(&matcher->machine, matcher->threads, matcher->n, matcher->trie, cache,
                       &matcher->stack, bits);
+    end_look(matcher, work);
     if (!matcher->machine.touched && !matcher->machine.failed) /* else no other match may see it */
         mask_cache_put(cache, matcher->trie, state, bits, n_words, count);
     return count;
@@ -208,7 +231,10 @@ uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits) {
 
 size_t matcher_forced(struct matcher *matcher, char *bytes, size_t cap) {
     if (matcher->is_text) return text_match_forced(&matcher->text, bytes, cap);
-    return ahead_forced(&matcher->machine, matcher->threads, matcher->n, bytes, cap);
+    uint64_t work = begin_look(matcher);
+    size_t len = ahead_forced(&matcher->machine, matcher->threads, matcher->n, bytes, cap);
+    end_look(matcher, work);
+    return len;
 }
 
 uint32_t matcher_shortest(const struct matcher *matcher) {

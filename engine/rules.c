@@ -435,7 +435,7 @@ static bool hash_words(struct rules *rules, uint32_t node) {
                                 sizeof *rules->hashes))
                 return false;
             if (!guard_value_hash(word_text(&rules->words, k), word->len,
-                                  &rules->hashes[rules->n_hashes]))
+                                  &rules->hashes[rules->n_hashes], &(uint64_t){UINT64_MAX}))
                 return false;
             word->value = ++rules->n_hashes;
         }

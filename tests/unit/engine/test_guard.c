@@ -250,6 +250,25 @@ START_TEST(work_is_bounded) {
 }
 END_TEST
 
+/* What was only looked at takes nothing from what guards may cost the text: a long string is closed after
+ * as many looks as there are tokens in it, each with several ways to close it. */
+START_TEST(looks_cost_the_text_nothing) {
+    enum { LONG = 40000, LOOKS = 60000 };
+    struct buf text = {0};
+    struct grammar *grammar = compile("{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}},\"not\":{"
+                                      "\"additionalProperties\":{\"type\":\"integer\"}}}", false);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    buf_add_str(&text, "{\"a\":\"");
+    for (unsigned i = 0; i < LONG; i++) buf_add_char(&text, 'x');
+    ck_assert(matcher_accept(matcher, text.bytes, text.len));
+    for (unsigned i = 0; i < LOOKS; i++) ck_assert(matcher_allows(matcher, "\"}", 2));
+    ck_assert(matcher_accept(matcher, "\"}", 2) && matcher_may_end(matcher));
+    matcher_free(matcher);
+    grammar_unref(grammar);
+    buf_free(&text);
+}
+END_TEST
+
 /* Names that the compiler uses among itself mean nothing in a document. */
 START_TEST(inner_keywords_are_not_read) {
     struct grammar *grammar = compile("{\"\\u0001pattern\":5,\"\\u0001not\":7,\"type\":\"string\"}", false);
@@ -317,6 +336,7 @@ static Suite *suite(void) {
     tcase_add_test(t, many_strings);
     tcase_add_test(t, copies_go_their_own_way);
     tcase_add_test(t, work_is_bounded);
+    tcase_add_test(t, looks_cost_the_text_nothing);
     tcase_add_test(t, inner_keywords_are_not_read);
     tcase_add_test(t, every_keyword_is_found);
     tcase_add_test(t, official_groups);
