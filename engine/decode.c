@@ -138,6 +138,7 @@ static uint32_t narrow(const struct generation *g, struct engine *engine, struct
     uint32_t n = 0, n_words = (engine->info.n_vocab + 63) / 64;
     if (!matcher || matcher_is_free(matcher)) return 0;
     if (matcher_mask(matcher, engine->mask) + engine->n_end_tokens > most) return 0;
+    if (matcher_mask_was_cut(matcher)) return 0; /* the best of all logits may be allowed, too: see choose */
     if (matcher_may_end(matcher)) add_end_tokens(g, engine->mask);
     if (matcher == g->matcher) trail_clear(g, engine->mask);
     for (uint32_t word = 0; word < n_words; word++)

@@ -154,7 +154,7 @@ static inline bool takes_all(const struct spelling *spelling, const struct trie_
                              bool counted) {
     const struct language *language = spelling->language;
     enum { NEVER = 1 << TRIE_OTHER, UNKNOWN = 1 << TRIE_MARK };
-    uint32_t below = kinds->below[node], more = kinds->deepest[node] - depth;
+    uint32_t below = trie_below(kinds, node), more = kinds->deepest[node] - depth;
     uint16_t state = letters->state[depth];
     uint32_t least = language->most_least, most = language->least_most;
     if (below & NEVER || letters->scan[depth] & OPEN) return false;
@@ -192,7 +192,7 @@ static bool takes_elsewhere(const struct spelling *spelling, const struct trie_k
                             uint32_t depth) {
     struct elsewhere *other = spelling->elsewhere;
     uint16_t state = letters->state[depth];
-    uint32_t below = kinds->below[node], more = kinds->deepest[node] - depth;
+    uint32_t below = trie_below(kinds, node), more = kinds->deepest[node] - depth;
     if (below & 1 << TRIE_OTHER || letters->scan[depth] & OPEN) return false;
     if (size >= WORTH && !spelling->open->member[state]) look_for(spelling, state);
     if (!other->of[state]) return false;

@@ -22,6 +22,7 @@ struct matcher {
     const struct trie *trie;
     bool is_text; /* of a regex or gbnf grammar: `text` instead of all below */
     struct text_match text;
+    bool cut; /* the last mask */
     struct machine machine;
     uint32_t n;
     uint32_t collect_at;
@@ -213,7 +214,7 @@ static uint64_t state_hash(const struct matcher *matcher) {
 
 uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits) {
     struct mask_cache *cache = grammar_masks(matcher->grammar);
-    if (matcher->is_text) return text_match_mask(&matcher->text, matcher->trie, cache, bits);
+    if (matcher->is_text) return text_match_mask(&matcher->text, matcher->trie, cache, bits, &matcher->cut);
     uint64_t state = state_hash(matcher);
     uint32_t n_words = matcher->trie->n_words, count;
     if (mask_cache_get(cache, matcher->trie, state, bits, n_words, &count)) return count;
@@ -225,6 +226,10 @@ uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits) {
     if (!matcher->machine.touched && !matcher->machine.failed) /* else no other match may see it */
         mask_cache_put(cache, matcher->trie, state, bits, n_words, count);
     return count;
+}
+
+bool matcher_mask_was_cut(const struct matcher *matcher) {
+    return matcher->cut;
 }
 
 /* ---- what is determined ---- */

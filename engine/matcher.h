@@ -43,6 +43,9 @@ bool matcher_is_free(const struct matcher *matcher);
 /* bits: (vocab_size + 63) / 64 words, overwritten: bit i = token i may come next. End tokens are
  * never set here. Returns how many bits are set. */
 uint32_t matcher_mask(struct matcher *matcher, uint64_t *bits);
+/* Did the last matcher_mask leave out tokens that matcher_allows allows? Only where finding all would
+ * take too long (text_mask.h): then the mask is no list of all that may be chosen. */
+bool matcher_mask_was_cut(const struct matcher *matcher);
 
 /* The bytes that the grammar alone determines from here (at most cap), 0 if there is a choice
  * (including the choice to end). */

@@ -35,8 +35,19 @@ struct network_state {
     uint32_t distance; /* bytes */
 };
 
+/* The classes of the characters of one kind or part of bytes (trie_nodes.h); none: they are many, or some
+ * characters have none. */
+#define NETWORK_KINDS        26
+#define NETWORK_KIND_CLASSES 40
+#define NETWORK_KIND_NONE    255
+struct network_kind {
+    uint16_t classes[NETWORK_KIND_CLASSES];
+    uint8_t n;
+};
+
 struct network {
     struct alphabet alphabet;
+    struct network_kind kinds[NETWORK_KINDS];
     struct network_state *states;
     uint64_t *sets; /* [set * alphabet.words] */
     uint32_t n_states, cap_states, n_sets;
@@ -73,6 +84,9 @@ void network_build_free(struct network_build *build);
 /* ---- network_classes.c ---- */
 /* The alphabet of a pool's sets, and the sets, in the same order. */
 bool network_classes(struct network_build *build, const struct pattern_pool *pool);
+
+/* ---- network_kinds.c ---- */
+void network_find_kinds(struct network *network);
 
 /* ---- network_measure.c ---- */
 /* Fills distance, height and nullable. False without memory. */

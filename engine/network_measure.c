@@ -177,6 +177,7 @@ bool network_measure(struct network *network) {
             run(&search, (enum measure)measure);
             keep(&search, network);
         }
+        network_find_kinds(network);
     }
     free(search.length);
     free(search.settled);

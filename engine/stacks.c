@@ -7,7 +7,7 @@
 #include "engine/text_mask.h"
 #include "engine/vector.h"
 
-enum { BUDGET = 8 << 20 };
+enum { BUDGET = 3 << 20 };
 
 /* ---- life ---- */
 
@@ -17,7 +17,7 @@ static bool add_bottoms(struct stacks *stacks) {
     for (uint32_t i = STACKS_HOLE; i <= STACKS_ROOT; i++) {
         uint64_t hash = hash_mix(23, i); /* mixed: states are small numbers, too */
         stacks->frames[i] =
-            (struct frame_of_stack){.hash = hash, .view = hash, .over_hole = i == STACKS_HOLE};
+            (struct frame_of_stack){.hash = hash, .view = hash, .near = hash, .over_hole = i == STACKS_HOLE};
     }
     stacks->n_frames = 2;
     return true;
@@ -29,7 +29,7 @@ bool stacks_init(struct stacks *stacks, const struct network *network) {
     *stacks = (struct stacks){.network = network, .limit = BUDGET};
     stacks->closure = closure_new(network->n_states);
     if (!stacks->closure || !add_bottoms(stacks)) return false;
-    closure_begin(stacks->closure);
+    closure_begin(stacks->closure, false);
     closure_add(stacks, network->start, STACKS_ROOT);
     stacks->start = settle(stacks, STACKS_ROOT);
     return !stacks->failed;
@@ -87,6 +87,10 @@ uint64_t stacks_view(const struct stacks *stacks, struct moment at) {
     return hash_mix(hash_mix(19, stacks->shapes[at.shape].view), stacks->frames[at.base].view);
 }
 
+uint64_t stacks_near(const struct stacks *stacks, struct moment at) {
+    return hash_mix(hash_mix(19, stacks->shapes[at.shape].near), stacks->frames[at.base].near);
+}
+
 /* ---- shapes and bases ---- */
 
 uint32_t stacks_on(struct stacks *stacks, uint32_t base, uint32_t above) {
@@ -127,10 +131,15 @@ static uint32_t common(const struct stacks *stacks, uint32_t a, uint32_t b) {
 static struct moment settle(struct stacks *stacks, uint32_t bottom) {
     struct closure *closure = stacks->closure;
     struct way ways[STACKS_WAYS];
-    uint32_t base = closure->n ? closure->ways[0].frame : bottom;
-    for (uint32_t i = 1; i < closure->n; i++) base = common(stacks, base, closure->ways[i].frame);
-    for (uint32_t i = 0; i < closure->n; i++)
-        ways[i] = (struct way){closure->ways[i].state, lift(stacks, base, closure->ways[i].frame)};
+    uint32_t lifted[STACKS_TOPS], base = closure->n_tops ? closure->tops[0] : bottom, last = 0;
+    for (uint32_t i = 1; i < closure->n_tops; i++) base = common(stacks, base, closure->tops[i]);
+    for (uint32_t i = 0; i < closure->n_tops; i++)
+        lifted[i] = lift(stacks, base, closure->tops[i]);
+    for (uint32_t i = 0; i < closure->n; i++) {
+        while (closure->tops[last] != closure->ways[i].frame) last = (last + 1) % closure->n_tops;
+        ways[i] = (struct way){closure->ways[i].state, lifted[last]};
+    }
+    stacks->work += closure->n;
     return (struct moment){stacks_shape(stacks, ways, closure->n, closure->ends), base};
 }
 
@@ -138,41 +147,49 @@ static struct moment settle(struct stacks *stacks, uint32_t bottom) {
 
 /* The ways that take the class go on, each with its frames on top of a base. */
 static void advance(struct stacks *stacks, uint32_t shape, uint32_t base, uint32_t class) {
-    uint32_t n = stacks->shapes[shape].n;
-    closure_begin(stacks->closure);
+    uint32_t n = stacks->shapes[shape].n, last = STACKS_HOLE, frame = base;
+    closure_begin(stacks->closure, stacks->frames[base].over_hole);
+    stacks->work += n;
     for (uint32_t i = 0; i < n && !stacks->failed; i++) {
         struct way way = stacks->ways[stacks->shapes[shape].first + i];
         const struct network_state *state = &stacks->network->states[way.state];
         if (!(network_set(stacks->network, state->set)[class / 64] >> class % 64 & 1)) continue;
-        uint32_t frame = base == STACKS_HOLE ? way.frame : stacks_on(stacks, base, way.frame);
+        if (way.frame != last) frame = stacks_on(stacks, base, way.frame);
+        last = way.frame;
         closure_add(stacks, state->out, frame);
     }
 }
 
 /* What the class does whatever the base. */
 static void find_move(struct stacks *stacks, uint32_t shape, uint32_t class) {
-    uint32_t value = STEP_OUTSIDE;
+    struct move move = {.above = STACKS_OUTSIDE};
+    uint64_t before = stacks->work;
     advance(stacks, shape, STACKS_HOLE, class);
     if (!stacks->closure->ends) {
-        uint32_t peak = stacks->closure->peak;
         struct moment to = settle(stacks, STACKS_HOLE);
-        if (stacks->failed || !vector_reserve((void **)&stacks->moves, &stacks->cap_moves,
-                                              stacks->n_moves + 1, sizeof *stacks->moves)) {
-            stacks->failed = true;
-            return;
-        }
-        stacks->moves[stacks->n_moves] = (struct move){to.shape, to.base, peak};
-        value = STEP_MOVES + stacks->n_moves++;
+        move = (struct move){to.shape, to.base, stacks->closure->peak, 0};
     }
-    stacks->next[(size_t)shape * stacks->network->alphabet.n_classes + class] = value;
+    move.work = (uint32_t)(stacks->work - before);
+    if (stacks->failed || !vector_reserve((void **)&stacks->moves, &stacks->cap_moves,
+                                          stacks->n_moves + 1, sizeof *stacks->moves)) {
+        stacks->failed = true;
+        return;
+    }
+    stacks->moves[stacks->n_moves] = move;
+    stacks->next[(size_t)shape * stacks->network->alphabet.n_classes + class] =
+        STEP_MOVES + stacks->n_moves++;
 }
 
 static enum step_verdict step_outside(struct stacks *stacks, struct moment from, uint32_t class,
                                       struct moment *to) {
     const struct memo *known = stacks_memo(stacks, from, class);
-    if (known) return *to = known->to, (enum step_verdict)known->verdict;
+    if (known) {
+        stacks->spent += known->work;
+        return *to = known->to, (enum step_verdict)known->verdict;
+    }
     struct memo memo = {.from = from, .class = class, .verdict = STEP_DONE};
     bool hole = stacks->frames[from.base].over_hole;
+    uint64_t before = stacks->work;
     advance(stacks, from.shape, from.base, class);
     if (hole && (stacks->closure->ends || stacks->closure->peak > STACKS_HALF))
         memo.verdict = STEP_OUT;
@@ -181,6 +198,8 @@ static enum step_verdict step_outside(struct stacks *stacks, struct moment from,
     else
         memo.to = settle(stacks, hole ? STACKS_HOLE : STACKS_ROOT);
     if (stacks->failed) return STEP_NONE;
+    memo.work = (uint32_t)(stacks->work - before);
+    stacks->spent += memo.work;
     stacks_remember(stacks, memo);
     *to = memo.to;
     return (enum step_verdict)memo.verdict;
@@ -190,16 +209,18 @@ enum step_verdict stacks_step_slowly(struct stacks *stacks, const struct moment 
                                      uint32_t class, struct moment *to) {
     uint32_t classes = stacks->network->alphabet.n_classes;
     if (!(stacks_allowed(stacks, from->shape)[class / 64] >> class % 64 & 1)) return STEP_NONE;
-    if (stacks_bytes(stacks) > stacks->limit && !stacks_collect(stacks)) return STEP_NONE;
+    if (!stacks->held && !stacks_tidy(stacks)) return STEP_NONE;
     size_t at = (size_t)from->shape * classes + class;
     if (stacks->next[at] == STEP_UNKNOWN) find_move(stacks, from->shape, class);
     if (stacks->failed) return STEP_NONE;
-    if (stacks->next[at] == STEP_OUTSIDE) {
+    struct move move = stacks->moves[stacks->next[at] - STEP_MOVES];
+    stacks->spent += move.work;
+    if (move.above == STACKS_OUTSIDE) {
         if (from->base == STACKS_HOLE) return STEP_OUT;
         return step_outside(stacks, *from, class, to);
     }
-    struct move move = stacks->moves[stacks->next[at] - STEP_MOVES];
     if (!stacks_move_fits(stacks, from->base, &move)) return step_outside(stacks, *from, class, to);
+    stacks->spent += stacks->frames[move.above].depth;
     *to = (struct moment){move.shape, stacks_on(stacks, from->base, move.above)};
     return stacks->failed ? STEP_NONE : STEP_DONE;
 }
@@ -247,6 +268,8 @@ bool stacks_collect(struct stacks *stacks) {
     fresh.start = stacks->start;
     fresh.users = old.users;
     fresh.closure = old.closure;
+    fresh.work = old.work;
+    fresh.spent = old.spent;
     fresh.gave_up = old.gave_up;
     fresh.collections = old.collections + 1;
     free_tables(&old);
@@ -254,4 +277,8 @@ bool stacks_collect(struct stacks *stacks) {
     size_t live = stacks_bytes(stacks);
     stacks->limit = 2 * live > BUDGET ? 2 * live : BUDGET;
     return true;
+}
+
+bool stacks_tidy(struct stacks *stacks) {
+    return stacks_bytes(stacks) <= stacks->limit || stacks_collect(stacks);
 }

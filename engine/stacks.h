@@ -13,6 +13,9 @@
  * with STACKS_TOPS different stacks are followed, the first ones: the others are given up, which
  * leaves every text right. Every way can be completed: deeper than NETWORK_DEPTH none goes.
  *
+ * The work of a step is counted as it would be were nothing known: `spent` is the same whatever was
+ * found before, so that limits which are put on it leave results the same.
+ *
  * Not thread-safe: whoever shares one holds its lock around each use.
  */
 #ifndef ENGINE_STACKS_H
@@ -25,6 +28,7 @@
 #define STACKS_WAYS    4096
 #define STACKS_TOPS    32  /* different stacks among them */
 #define STACKS_HORIZON 256 /* characters: no token has more */
+#define STACKS_FAR     (2 * STACKS_HORIZON) /* what `view` tells apart; after a token it is HORIZON yet */
 #define STACKS_HALF                                                                                \
     (NETWORK_DEPTH / 2) /* above the hole; else the ways are followed from the root */
 
@@ -33,7 +37,8 @@ struct moment { /* between two characters */
 };
 
 struct frame_of_stack {
-    uint64_t hash, view; /* view: equal where the same STACKS_HORIZON characters may follow */
+    uint64_t hash;
+    uint64_t view, near; /* equal where the same STACKS_FAR, STACKS_HORIZON characters may follow */
     uint32_t parent, state, count; /* state: the call or repetition; count: of its iterations */
     uint32_t rest;                 /* bytes from its return to the bottom, at least */
     uint32_t depth;
@@ -45,7 +50,7 @@ struct way {
 };
 
 struct shape {
-    uint64_t hash, view;
+    uint64_t hash, view, near;
     uint32_t first, n;     /* ways[first..first + n] */
     uint32_t shortest;     /* bytes to the return to the base */
     bool ends;             /* the text may end (above STACKS_ROOT only) */
@@ -53,13 +58,15 @@ struct shape {
 };
 
 struct move {              /* by shape and class */
-    uint32_t shape, above; /* above: frames that come on top of the base */
+    uint32_t shape, above; /* above: frames that come on top of the base; STACKS_OUTSIDE: a way returns to it */
     uint32_t peak;         /* no deeper than the base and this */
+    uint32_t work;
 };
+#define STACKS_OUTSIDE UINT32_MAX
 
 struct memo { /* by shape, base and class: of returns to the base */
     struct moment from, to;
-    uint32_t class, verdict;
+    uint32_t class, verdict, work;
 };
 
 enum step_verdict { STEP_NONE, STEP_DONE, STEP_OUT /* below the hole */ };
@@ -77,7 +84,7 @@ struct stacks {
     struct frame_of_stack *frames;
     struct shape *shapes;
     struct way *ways;
-    uint32_t *next;    /* [shape * n_classes + class]: 0 unknown, 1 out, else a move + 2 */
+    uint32_t *next;    /* [shape * n_classes + class]: 0 unknown, else a move + 1 */
     uint64_t *allowed; /* [shape * words] */
     struct move *moves;
     struct memo *memos;
@@ -90,6 +97,9 @@ struct stacks {
     uint64_t collections;
     struct closure *closure;
     struct moment start;
+    uint64_t work;  /* done, in entries of closures and frames */
+    uint64_t spent; /* by steps: the work they take where nothing is known of them */
+    uint32_t held;  /* walks that are open: nothing is dropped */
     bool gave_up; /* ways were left out */
     bool failed;  /* memory ran out */
 };
@@ -104,7 +114,7 @@ void stacks_leave(struct stacks *stacks, struct stacks_user *user);
 enum step_verdict stacks_step_slowly(struct stacks *stacks, const struct moment *from,
                                      uint32_t class, struct moment *to);
 
-enum { STEP_UNKNOWN, STEP_OUTSIDE, STEP_MOVES /* in `next` */ };
+enum { STEP_UNKNOWN, STEP_MOVES /* in `next` */ };
 
 static inline bool stacks_move_fits(const struct stacks *stacks, uint32_t base,
                                     const struct move *move) {
@@ -131,13 +141,17 @@ static inline const uint64_t *stacks_allowed(const struct stacks *stacks, uint32
     return stacks->allowed + (size_t)shape * stacks->network->alphabet.words;
 }
 uint32_t stacks_shortest(const struct stacks *stacks, struct moment at);
-/* Equal where the same tokens may follow, whatever was collected. */
+/* Equal where the same tokens may follow, and finding them takes the same work, whatever was collected. */
 uint64_t stacks_view(const struct stacks *stacks, struct moment at);
+/* Equal where the same STACKS_HORIZON characters may follow. */
+uint64_t stacks_near(const struct stacks *stacks, struct moment at);
 /* The frames `above` (over the hole) on top of a base. */
 uint32_t stacks_on(struct stacks *stacks, uint32_t base, uint32_t above);
 size_t stacks_bytes(const struct stacks *stacks);
 /* Forgets what the users do not need. */
 bool stacks_collect(struct stacks *stacks);
+/* The same, if the budget is used up. */
+bool stacks_tidy(struct stacks *stacks);
 
 /* ---- stacks_intern.c: equal things once ---- */
 uint32_t stacks_frame(struct stacks *stacks, uint32_t parent, uint32_t state, uint32_t count);
@@ -152,6 +166,7 @@ struct closure {
     uint32_t tops[STACKS_TOPS];   /* the frames that occur */
     uint32_t n, n_tops, peak;
     bool ends; /* a way returned to the bottom */
+    bool hasty; /* then nothing else matters */
     struct closure_entry {
         uint32_t state, frame, floor;
     } * stack;
@@ -164,7 +179,7 @@ struct closure {
 struct closure *closure_new(uint32_t n_states);
 void closure_free(struct closure *closure);
 size_t closure_bytes(const struct closure *closure); /* what it holds */
-void closure_begin(struct closure *closure);
+void closure_begin(struct closure *closure, bool hasty);
 /* Adds what follows from a state with this frame on top, right after a character. */
 void closure_add(struct stacks *stacks, uint32_t state, uint32_t frame);
 

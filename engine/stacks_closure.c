@@ -6,7 +6,7 @@
 #include "engine/held.h"
 #include "engine/stacks.h"
 
-enum { FEWEST = 1 << 10, MOST = 1 << 14, SPARE = 4 /* slots an entry */ };
+enum { FEWEST = 1 << 10, MOST = 1 << 13, SPARE = 4 /* slots an entry */ };
 
 struct closure *closure_new(uint32_t n_states) {
     struct closure *closure = calloc(1, sizeof *closure);
@@ -31,7 +31,8 @@ size_t closure_bytes(const struct closure *closure) {
     return held(closure) + held(closure->stack) + held(closure->seen);
 }
 
-void closure_begin(struct closure *closure) {
+void closure_begin(struct closure *closure, bool hasty) {
+    closure->hasty = hasty;
     closure->n = closure->n_tops = closure->peak = closure->n_stack = closure->n_seen = 0;
     closure->ends = false;
     if (++closure->stamp == 0) {
@@ -142,6 +143,8 @@ void closure_add(struct stacks *stacks, uint32_t state, uint32_t frame) {
     push(stacks, state, frame, stacks->frames[frame].depth);
     while (closure->n_stack) {
         struct closure_entry entry = closure->stack[--closure->n_stack];
+        if (closure->hasty && closure->ends) return;
+        stacks->work++;
         const struct network_state *at = &stacks->network->states[entry.state];
         bool known;
         if (is_seen(closure, &entry, &known, &stacks->gave_up)) continue;

@@ -36,18 +36,19 @@ static uint64_t hash_frame(const struct stacks *stacks, uint32_t parent, uint32_
     return hash_mix(hash_mix(stacks->frames[parent].hash, state), (uint64_t)count + 1);
 }
 
-static uint32_t clip(uint32_t limit, uint32_t count) {
+static uint32_t clip(uint32_t limit, uint32_t count, uint32_t horizon) {
     uint32_t left = limit > count ? limit - count : 0;
-    return left < STACKS_HORIZON ? left : STACKS_HORIZON;
+    return left < horizon ? left : horizon;
 }
 
 /* Of a counter only how far it is from its limits, if they are near. */
-static uint64_t view_frame(const struct stacks *stacks, uint32_t parent, uint32_t state,
-                           uint32_t count) {
+static uint64_t view_frame(const struct stacks *stacks, uint64_t parent, uint32_t state,
+                           uint32_t count, uint32_t horizon) {
     const struct network_state *of = &stacks->network->states[state];
-    uint64_t view = hash_mix(stacks->frames[parent].view, state);
+    uint64_t view = hash_mix(parent, state);
     if (of->op != NETWORK_REPEAT) return view;
-    return hash_mix(view, (uint64_t)clip(of->min, count) << 32 | clip(of->max, count));
+    return hash_mix(view, (uint64_t)clip(of->min, count, horizon) << 32 |
+                              clip(of->max, count, horizon));
 }
 
 /* What is left once the place that was called returns to this frame. */
@@ -63,6 +64,7 @@ static uint32_t rest_of(const struct stacks *stacks, const struct frame_of_stack
 uint32_t stacks_frame(struct stacks *stacks, uint32_t parent, uint32_t state, uint32_t count) {
     uint64_t hash = hash_frame(stacks, parent, state, count);
     bool grown;
+    stacks->work++;
     if (!grow_slots(&stacks->frame_slots, &stacks->cap_frame_slots, stacks->n_frames, &grown))
         return out_of_memory(stacks), 0;
     for (uint32_t i = STACKS_ROOT + 1; grown && i < stacks->n_frames; i++)
@@ -77,12 +79,14 @@ uint32_t stacks_frame(struct stacks *stacks, uint32_t parent, uint32_t state, ui
                         sizeof *stacks->frames))
         return out_of_memory(stacks), 0;
     struct frame_of_stack frame = {.hash = hash,
-                                   .view = view_frame(stacks, parent, state, count),
                                    .parent = parent,
                                    .state = state,
                                    .count = count,
                                    .depth = stacks->frames[parent].depth + 1,
                                    .over_hole = stacks->frames[parent].over_hole};
+    const struct frame_of_stack *below = &stacks->frames[parent];
+    frame.view = view_frame(stacks, below->view, state, count, STACKS_FAR);
+    frame.near = view_frame(stacks, below->near, state, count, STACKS_HORIZON);
     frame.rest = rest_of(stacks, &frame);
     stacks->frames[stacks->n_frames] = frame;
     stacks->frame_slots[at] = stacks->n_frames + 1;
@@ -92,13 +96,24 @@ uint32_t stacks_frame(struct stacks *stacks, uint32_t parent, uint32_t state, ui
 /* ---- shapes ---- */
 
 static uint64_t hash_ways(const struct stacks *stacks, const struct way *ways, uint32_t n,
-                          bool ends, bool view) {
+                          bool ends) {
     uint64_t hash = hash_mix(29, ends);
-    for (uint32_t i = 0; i < n; i++) {
-        const struct frame_of_stack *frame = &stacks->frames[ways[i].frame];
-        hash = hash_mix(hash_mix(hash, ways[i].state), view ? frame->view : frame->hash);
-    }
+    for (uint32_t i = 0; i < n; i++)
+        hash = hash_mix(hash_mix(hash, ways[i].state), stacks->frames[ways[i].frame].hash);
     return hash;
+}
+
+/* The counters of different stacks meet when they are equal: of those the differences matter, too. */
+static void set_views(const struct stacks *stacks, struct shape *shape, const struct way *ways) {
+    uint32_t top = shape->n ? ways[0].frame : STACKS_HOLE;
+    uint64_t states = hash_mix(31, shape->ends);
+    shape->view = shape->near = shape->hash;
+    for (uint32_t i = 0; i < shape->n; i++) {
+        if (ways[i].frame != top) return;
+        states = hash_mix(states, ways[i].state);
+    }
+    shape->view = hash_mix(states, stacks->frames[top].view);
+    shape->near = hash_mix(states, stacks->frames[top].near);
 }
 
 static bool reserve_shape(struct stacks *stacks, uint32_t n) {
@@ -120,7 +135,7 @@ static uint32_t add_shape(struct stacks *stacks, const struct way *ways, uint32_
     uint32_t index = stacks->n_shapes, words = network->alphabet.words;
     if (!reserve_shape(stacks, n)) return out_of_memory(stacks), UINT32_MAX;
     struct shape shape = {.hash = hash, .first = stacks->n_ways, .n = n, .ends = ends};
-    shape.view = hash_ways(stacks, ways, n, ends, true);
+    set_views(stacks, &shape, ways);
     uint64_t *allowed = stacks->allowed + (size_t)index * words;
     memset(allowed, 0, words * sizeof *allowed);
     memset(stacks->next + (size_t)index * network->alphabet.n_classes, 0,
@@ -138,7 +153,7 @@ static uint32_t add_shape(struct stacks *stacks, const struct way *ways, uint32_
 }
 
 uint32_t stacks_shape(struct stacks *stacks, const struct way *ways, uint32_t n, bool ends) {
-    uint64_t hash = hash_ways(stacks, ways, n, ends, false);
+    uint64_t hash = hash_ways(stacks, ways, n, ends);
     bool grown;
     if (!grow_slots(&stacks->shape_slots, &stacks->cap_shape_slots, stacks->n_shapes, &grown))
         return out_of_memory(stacks), UINT32_MAX;

@@ -4,7 +4,11 @@
 #include <string.h>
 
 #include "engine/bits.h"
+#include "engine/text_walk.h"
 #include "engine/vector.h"
+
+/* The limits, in units: of finding all tokens, by nodes of the trie, and then the short ones. */
+enum { WHOLE = 60000, SHORT = 50000 };
 
 struct leaving {      /* at this node of the trie a token may return to the base */
     struct moment at; /* before the node's byte, over the hole */
@@ -16,6 +20,9 @@ struct inside {
     uint64_t *bits;
     struct leaving *leaving;
     uint32_t n_leaving, cap_leaving;
+    uint32_t units;
+    bool known; /* else text returns to the base early */
+    bool over;  /* too much for one mask: nothing else is known */
 };
 
 void inside_free(struct inside *inside) {
@@ -25,178 +32,125 @@ void inside_free(struct inside *inside) {
     free(inside);
 }
 
-/* ---- the walk ---- */
+static uint32_t whole_limit(const struct trie *trie) {
+    return WHOLE + trie->all.n / 2;
+}
 
-struct text_walk {
-    struct stacks *stacks;
-    const struct trie *trie;
-    uint64_t *bits;
-    struct inside *inside; /* being found; NULL: the stack is the real one */
-    struct stacks_user user, leaving_user;
-    struct moment at[TRIE_MAX_DEPTH + 1]; /* by depth */
-    uint16_t place[TRIE_MAX_DEPTH + 1];
-};
+/* ---- inside ---- */
 
-static void note_leaving(struct text_walk *walk, uint32_t node, uint32_t depth) {
-    struct inside *inside = walk->inside;
+static void note_leaving(struct text_walk *walk, uint32_t node, uint32_t state, uint32_t place) {
+    struct inside *inside = walk->user;
     if (!vector_reserve((void **)&inside->leaving, &inside->cap_leaving, inside->n_leaving + 1,
                         sizeof *inside->leaving)) {
         walk->stacks->failed = true;
         return;
     }
-    inside->leaving[inside->n_leaving++] =
-        (struct leaving){walk->at[depth], node, walk->place[depth]};
-    walk->leaving_user.moments = &inside->leaving->at;
-    walk->leaving_user.n = inside->n_leaving;
+    inside->leaving[inside->n_leaving++] = (struct leaving){walk->states[state].at, node, place};
 }
 
-/* The step into a node from the level above it. */
-static bool enter(struct text_walk *walk, uint32_t node, uint32_t depth, unsigned byte) {
-    struct stacks *stacks = walk->stacks;
-    const struct alphabet *alphabet = &stacks->network->alphabet;
-    uint32_t target = alphabet_step(alphabet, walk->place[depth - 1], byte);
-    const uint64_t *allowed = stacks_allowed(stacks, walk->at[depth - 1].shape);
-    if (target == ALPHABET_NONE) return false;
-    if (target & ALPHABET_PLACE) {
-        const uint64_t *reach =
-            alphabet->reach + (size_t)(target & ~ALPHABET_PLACE) * alphabet->words;
-        uint64_t both = 0;
-        for (uint32_t i = 0; i < alphabet->words; i++) both |= reach[i] & allowed[i];
-        walk->at[depth] = walk->at[depth - 1];
-        walk->place[depth] = (uint16_t)(target & ~ALPHABET_PLACE);
-        return both;
-    }
-    if (!(allowed[target / 64] >> target % 64 & 1)) return false;
-    walk->user.n = depth;
-    enum step_verdict verdict = stacks_step(stacks, &walk->at[depth - 1], target, &walk->at[depth]);
-    if (verdict == STEP_OUT && walk->inside) note_leaving(walk, node, depth - 1);
-    walk->place[depth] = ALPHABET_START;
-    return verdict == STEP_DONE;
+/* All of it; if not `all`, only if text of all common kinds stays inside. */
+static void walk_inside(struct inside *inside, struct stacks *stacks, uint32_t shape, bool all) {
+    struct text_walk walk;
+    if (!text_walk_open(&walk, stacks, inside->trie, inside->bits)) return;
+    walk.limit = whole_limit(inside->trie);
+    walk.leave = note_leaving;
+    walk.user = inside;
+    uint32_t state = text_walk_state(&walk, (struct moment){shape, STACKS_HOLE});
+    inside->known = all || text_walk_is_broad(&walk, state);
+    if (inside->known) text_walk_all(&walk, state, ALPHABET_START);
+    inside->units = walk.units;
+    inside->over = walk.over;
+    text_walk_close(&walk);
 }
 
-/* The subtree of a node, from the level that leads to it. */
-static void walk_subtree(struct text_walk *walk, uint32_t first) {
-    const struct trie_tree *tree = &walk->trie->all;
-    uint32_t end = first + tree->nodes[first].size, base = tree->nodes[first].depth - 1u;
-    for (uint32_t i = first; i < end && !walk->stacks->failed;) {
-        const struct trie_node *node = &tree->nodes[i];
-        if (!enter(walk, i, node->depth - base, node->byte)) {
-            i += node->size;
-            continue;
-        }
-        walk->bits[node->token >> 6] |= 1ull << (node->token & 63);
-        i++;
-    }
+static size_t bytes_of(const struct inside *inside) {
+    return sizeof *inside + (inside->bits ? inside->trie->n_words * 8 : 0) +
+           inside->cap_leaving * sizeof *inside->leaving;
 }
 
-static void walk_open(struct text_walk *walk, struct stacks *stacks, const struct trie *trie,
-                      uint64_t *bits, struct inside *inside) {
-    walk->stacks = stacks;
-    walk->trie = trie;
-    walk->bits = bits;
-    walk->inside = inside;
-    walk->user = (struct stacks_user){.moments = walk->at, .stride = sizeof *walk->at};
-    walk->leaving_user = (struct stacks_user){.stride = sizeof *inside->leaving};
-    stacks_use(stacks, &walk->user);
-    stacks_use(stacks, &walk->leaving_user);
-}
-
-static void walk_close(struct text_walk *walk) {
-    stacks_leave(walk->stacks, &walk->leaving_user);
-    stacks_leave(walk->stacks, &walk->user);
-}
-
-static void walk_from(struct text_walk *walk, struct moment at, uint32_t place) {
-    const struct trie_tree *tree = &walk->trie->all;
-    walk->at[0] = at;
-    walk->user.n = 1;
-    walk->place[0] = (uint16_t)place;
-    for (uint32_t i = 1; i < tree->n && !walk->stacks->failed; i += tree->nodes[i].size)
-        walk_subtree(walk, i);
-}
-
-/* ---- inside ---- */
-
-/* Finds what stays above the base. NULL without memory; the shape of *at may get another number. */
-static struct inside *find_inside(struct stacks *stacks, struct cursor *cursor,
-                                  const struct trie *trie) {
-    struct inside *inside = calloc(1, sizeof *inside);
-    struct text_walk *walk = malloc(sizeof *walk);
+/* Finds what stays above the base. NULL without memory. */
+static const struct inside *find_inside(struct stacks *stacks, uint32_t shape,
+                                        const struct trie *trie, bool all) {
+    struct inside *inside = stacks->shapes[shape].inside;
+    if (inside && inside->trie == trie && (inside->known || !all)) return inside;
+    if (inside) stacks->inside_bytes -= bytes_of(inside);
+    inside_free(inside);
+    stacks->shapes[shape].inside = NULL;
+    inside = calloc(1, sizeof *inside);
     if (inside) inside->bits = calloc(trie->n_words + 1, sizeof *inside->bits);
-    if (!inside || !inside->bits || !walk) {
+    if (!inside || !inside->bits) {
         inside_free(inside);
-        free(walk);
         return NULL;
     }
     inside->trie = trie;
-    walk_open(walk, stacks, trie, inside->bits, inside);
-    walk_from(walk, (struct moment){cursor->at.shape, STACKS_HOLE}, ALPHABET_START);
-    walk_close(walk);
-    free(walk);
-    struct shape *shape = &stacks->shapes[cursor->at.shape];
-    inside_free(shape->inside); /* of another trie */
-    shape->inside = inside;
-    stacks->inside_bytes += trie->n_words * 8 + inside->n_leaving * sizeof *inside->leaving;
+    walk_inside(inside, stacks, shape, all);
+    if (inside->over || !inside->known) {
+        free(inside->bits);
+        inside->bits = NULL;
+    }
+    stacks->shapes[shape].inside = inside;
+    stacks->inside_bytes += bytes_of(inside);
     return inside;
 }
 
-/* A copy: walking on may drop the shape's. */
-static struct leaving *copy_leaving(const struct inside *inside) {
-    size_t bytes = inside->n_leaving * sizeof *inside->leaving;
-    struct leaving *copy = malloc(bytes + 1);
-    if (copy && bytes) memcpy(copy, inside->leaving, bytes);
-    return copy;
-}
-
 /* Where tokens leave, the real stack is put below. */
-static void walk_leaving(struct text_walk *walk, struct cursor *cursor, struct leaving *leaving,
-                         uint32_t n) {
-    walk->leaving_user.moments = &leaving->at;
-    for (uint32_t i = 0; i < n && !walk->stacks->failed; i++) {
-        walk->leaving_user.n = n;
-        walk->at[0].shape = leaving[i].at.shape;
-        walk->at[0].base = stacks_on(walk->stacks, cursor->at.base, leaving[i].at.base);
-        walk->place[0] = (uint16_t)leaving[i].place;
-        walk->user.n = 1;
-        walk_subtree(walk, leaving[i].node);
-    }
-}
-
-static bool fill_inside(struct text_walk *walk, struct cursor *cursor) {
-    struct stacks *stacks = walk->stacks;
-    const struct inside *inside = stacks->shapes[cursor->at.shape].inside;
-    if (!inside || inside->trie != walk->trie) inside = find_inside(stacks, cursor, walk->trie);
-    struct leaving *leaving = inside ? copy_leaving(inside) : NULL;
-    if (!leaving) return false;
+static void walk_leaving(struct text_walk *walk, struct moment at, const struct inside *inside) {
+    enum { UNIT_LEAVE = 16 };
     memcpy(walk->bits, inside->bits, (walk->trie->n_words + 1) * sizeof *walk->bits);
-    walk_leaving(walk, cursor, leaving, inside->n_leaving);
-    walk->leaving_user.n = 0;
-    free(leaving);
-    return true;
+    for (uint32_t i = 0; i < inside->n_leaving && !walk->over && !walk->stacks->failed; i++) {
+        const struct leaving *leaving = &inside->leaving[i];
+        struct moment from = {leaving->at.shape,
+                              stacks_on(walk->stacks, at.base, leaving->at.base)};
+        walk->units += UNIT_LEAVE + walk->stacks->frames[leaving->at.base].depth;
+        text_walk_below(walk, leaving->node, text_walk_state(walk, from), leaving->place);
+    }
 }
 
 /* ---- all of it ---- */
 
+/* False: it is too much. What stays above the base is known for all bases; but where most text returns
+ * to this one at once, all is walked with the real stack. */
+static bool fill_whole(struct text_walk *walk, struct moment at, uint32_t place) {
+    struct stacks *stacks = walk->stacks;
+    bool between = place == ALPHABET_START && stacks->frames[at.base].depth <= STACKS_HALF;
+    uint32_t state = text_walk_state(walk, at);
+    const struct inside *inside = NULL;
+    walk->limit = whole_limit(walk->trie);
+    if (between) inside = find_inside(stacks, at.shape, walk->trie, false);
+    if (inside && !inside->known && !inside->over) {
+        if (text_walk_is_broad(walk, state)) inside = NULL;
+        else inside = find_inside(stacks, at.shape, walk->trie, true);
+    }
+    if (inside) walk->units += inside->units;
+    if (inside && inside->over) return false;
+    if (inside) walk_leaving(walk, at, inside);
+    else text_walk_all(walk, state, place);
+    return !walk->over;
+}
+
 uint32_t text_mask_fill(struct stacks *stacks, const struct cursor *from, const struct trie *trie,
-                        uint64_t *bits) {
+                        uint64_t *bits, struct text_mask_cost *cost) {
     uint32_t n_words = trie->n_words;
     uint64_t *work = calloc(n_words + 1, sizeof *work);
-    struct text_walk *walk = malloc(sizeof *walk);
+    struct text_walk walk;
     struct cursor cursor;
     memset(bits, 0, n_words * sizeof *bits);
-    if (work && walk) {
-        cursor_open(stacks, &cursor, from->at, from->place);
-        walk_open(walk, stacks, trie, work, NULL);
-        bool inside = from->place == ALPHABET_START &&
-                      stacks->frames[cursor.at.base].depth <= STACKS_HALF &&
-                      fill_inside(walk, &cursor);
-        if (!inside) walk_from(walk, cursor.at, cursor.place);
-        walk_close(walk);
-        cursor_close(stacks, &cursor);
+    *cost = (struct text_mask_cost){.whole = true};
+    if (!work) return 0;
+    cursor_open(stacks, &cursor, from->at, from->place);
+    if (stacks_tidy(stacks) && text_walk_open(&walk, stacks, trie, work)) {
+        cost->whole = fill_whole(&walk, cursor.at, cursor.place);
+        if (!cost->whole) {
+            walk.over = false;
+            walk.limit = walk.units + SHORT;
+            text_walk_short(&walk, text_walk_state(&walk, cursor.at), cursor.place);
+        }
+        cost->units = walk.units;
+        text_walk_close(&walk);
         trie_spread_twins(trie, work);
         memcpy(bits, work, n_words * sizeof *bits);
     }
+    cursor_close(stacks, &cursor);
     free(work);
-    free(walk);
     return bits_count_all(bits, n_words);
 }

@@ -192,14 +192,25 @@ bool text_match_must_end(const struct text_match *match) {
     return ends;
 }
 
+/* Masks that were cut are kept, too, by another key. */
+static uint64_t cut_state(uint64_t state) {
+    return hash_mix(state, 1);
+}
+
 uint32_t text_match_mask(const struct text_match *match, const struct trie *trie,
-                         struct mask_cache *cache, uint64_t *bits) {
+                         struct mask_cache *cache, uint64_t *bits, bool *cut) {
     struct stacks *stacks = hold(match);
     uint64_t state = hash_mix(stacks_view(stacks, match->cursor.at), match->cursor.place);
     uint32_t n_words = trie->n_words, count;
+    *cut = false;
     if (!mask_cache_get(cache, trie, state, bits, n_words, &count)) {
-        count = text_mask_fill(stacks, &match->cursor, trie, bits);
-        mask_cache_put(cache, trie, state, bits, n_words, count);
+        *cut = mask_cache_get(cache, trie, cut_state(state), bits, n_words, &count);
+        if (!*cut) {
+            struct text_mask_cost cost;
+            count = text_mask_fill(stacks, &match->cursor, trie, bits, &cost);
+            *cut = !cost.whole;
+            mask_cache_put(cache, trie, *cut ? cut_state(state) : state, bits, n_words, count);
+        }
     }
     let_go(match);
     return count;

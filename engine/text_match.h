@@ -45,8 +45,9 @@ bool text_match_accept(struct text_match *match, const char *bytes, size_t n);
 bool text_match_allows(const struct text_match *match, const char *bytes, size_t n);
 bool text_match_may_end(const struct text_match *match);
 bool text_match_must_end(const struct text_match *match);
+/* *cut: tokens that are allowed were left out. */
 uint32_t text_match_mask(const struct text_match *match, const struct trie *trie,
-                         struct mask_cache *cache, uint64_t *bits);
+                         struct mask_cache *cache, uint64_t *bits, bool *cut);
 size_t text_match_forced(const struct text_match *match, char *bytes, size_t cap);
 uint32_t text_match_shortest(const struct text_match *match);
 size_t text_match_closing(const struct text_match *match, char *bytes, size_t cap);

@@ -35,6 +35,18 @@ static int classify(const char *bytes, uint32_t len, bool *plain) {
     return characters;
 }
 
+static bool is_text(const char *bytes, uint32_t len) {
+    uint8_t state = QUOTED_NORMAL;
+    uint32_t acc = 0;
+    for (uint32_t i = 0; i < len; i++) {
+        unsigned char byte = (unsigned char)bytes[i];
+        if (!byte) return false;
+        if (state == QUOTED_NORMAL && byte < 0x80) continue; /* quotes, too */
+        if (quoted_step(&state, &acc, byte) == QUOTED_DEAD) return false;
+    }
+    return true;
+}
+
 /* ---- sorting ---- */
 
 static uint64_t prefix_of(const char *bytes, uint32_t len) {
@@ -170,12 +182,13 @@ static int compare_longs(const void *left, const void *right) {
 static bool allocate_bitmaps(struct trie *trie) {
     trie->every = calloc(trie->n_words + 1, sizeof *trie->every);
     trie->plain = calloc(trie->n_words + 1, sizeof *trie->plain);
-    bool done = trie->every && trie->plain;
+    trie->text = calloc(trie->n_words + 1, sizeof *trie->text);
+    bool done = trie->every && trie->plain && trie->text;
     for (int k = 0; k < TRIE_CLASSES; k++) {
         trie->safe[k] = calloc(trie->n_words + 1, sizeof *trie->every);
         done &= trie->safe[k] != NULL;
     }
-    trie->memory += (TRIE_CLASSES + 2) * trie->n_words * sizeof *trie->every;
+    trie->memory += (TRIE_CLASSES + 3) * trie->n_words * sizeof *trie->every;
     return done;
 }
 
@@ -187,6 +200,7 @@ static uint32_t sort_out(struct trie *trie, struct entry *entries, uint32_t n) {
         int characters = classify(entries[i].bytes, entries[i].len, &plain);
         set_bit(trie->every, entries[i].token);
         if (characters >= 0 && plain) set_bit(trie->plain, entries[i].token);
+        if (is_text(entries[i].bytes, entries[i].len)) set_bit(trie->text, entries[i].token);
         if (characters == CLOSING)
             entries[n_closing++] = entries[i];
         else if (characters >= TRIE_CLASSES)
@@ -206,7 +220,8 @@ static bool fill(struct trie *trie, struct entry *entries, uint32_t n) {
     qsort(trie->twins, trie->n_twins, sizeof *trie->twins, compare_twins);
     if (!build_tree(trie, &trie->all, entries, n) || !trie_kinds_new(&trie->kinds, &trie->all))
         return false;
-    trie->memory += trie->all.n * (sizeof *trie->kinds.below + sizeof *trie->kinds.deepest);
+    trie->memory += trie->all.n * (sizeof *trie->kinds.of + sizeof *trie->kinds.deepest) +
+                    trie->kinds.n_sets * sizeof *trie->kinds.sets;
     uint32_t n_closing = sort_out(trie, entries, n);
     struct trie_long *fitting = realloc(trie->longs, (trie->n_longs + 1) * sizeof *fitting);
     if (fitting) trie->longs = fitting;
@@ -240,6 +255,7 @@ void trie_free(struct trie *trie) {
     for (int k = 0; k < TRIE_CLASSES; k++) free(trie->safe[k]);
     free(trie->every);
     free(trie->plain);
+    free(trie->text);
     trie_kinds_free(&trie->kinds);
     free(trie->longs);
     free(trie->twins);

@@ -18,17 +18,51 @@ enum trie_kind trie_kind(unsigned char byte) {
     return byte == ':' ? TRIE_COMMA : TRIE_PUNCTUATION;
 }
 
+static uint32_t part_of(unsigned char byte) {
+    if (byte == 0xC2) return TRIE_C2;
+    if (byte < 0xCA) return TRIE_LATIN;
+    if (byte < 0xE0) return TRIE_LETTERS;
+    if (byte == 0xE1) return TRIE_E1;
+    if (byte == 0xE3) return TRIE_E3;
+    if (byte == 0xE4) return TRIE_E4;
+    if (byte > 0xE4 && byte < 0xEA) return TRIE_HAN;
+    if (byte == 0xEF) return TRIE_EF;
+    return byte < 0xF0 ? TRIE_SCRIPTS : TRIE_FOUR;
+}
+
+uint32_t trie_kind_bits(unsigned char byte) {
+    uint32_t kind = trie_kind(byte);
+    if (kind == TRIE_NO_KIND) return 0;
+    return 1u << kind | (byte >= 0x80 && kind != TRIE_MARK ? 1u << part_of(byte) : 0);
+}
+
+/* ---- sets ---- */
+
+enum { MOST_SETS = 1 << 15, SLOTS = 2 * MOST_SETS };
+
+/* The number of a set. Where there is no more room it is that of the one that holds all. */
+static uint16_t number_of(struct trie_kinds *kinds, uint16_t *slots, uint32_t set) {
+    uint32_t at = set * 0x9E3779B1u >> 16 & (SLOTS - 1);
+    for (; slots[at]; at = (at + 1) & (SLOTS - 1))
+        if (kinds->sets[slots[at]] == set) return slots[at];
+    if (kinds->n_sets == MOST_SETS) return 0;
+    kinds->sets[kinds->n_sets] = set;
+    return slots[at] = (uint16_t)kinds->n_sets++;
+}
+
 /* Children come after their parents: from the back, what is open at a depth belongs to the next
  * node above it. */
-static void fill(const struct trie_tree *tree, struct trie_kinds *out) {
-    uint16_t kinds[TRIE_MAX_DEPTH + 2] = {0};
+static void fill(const struct trie_tree *tree, struct trie_kinds *out, uint16_t *slots) {
+    uint32_t kinds[TRIE_MAX_DEPTH + 2] = {0};
     uint8_t deepest[TRIE_MAX_DEPTH + 2] = {0};
+    out->sets[0] = UINT32_MAX;
+    out->n_sets = 1;
     for (uint32_t i = tree->n; i-- > 1;) {
         const struct trie_node *node = &tree->nodes[i];
         uint32_t depth = node->depth;
-        uint16_t below = (uint16_t)(kinds[depth + 1] | 1u << trie_kind((unsigned char)node->byte));
+        uint32_t below = kinds[depth + 1] | trie_kind_bits((unsigned char)node->byte);
         uint8_t reach = deepest[depth + 1] ? deepest[depth + 1] : (uint8_t)depth;
-        out->below[i] = below;
+        out->of[i] = number_of(out, slots, below);
         out->deepest[i] = reach;
         kinds[depth + 1] = deepest[depth + 1] = 0;
         kinds[depth] |= below;
@@ -37,15 +71,23 @@ static void fill(const struct trie_tree *tree, struct trie_kinds *out) {
 }
 
 bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree) {
-    kinds->below = calloc(tree->n, sizeof *kinds->below);
+    uint16_t *slots = calloc(SLOTS, sizeof *slots);
+    kinds->of = calloc(tree->n, sizeof *kinds->of);
+    kinds->sets = malloc(MOST_SETS * sizeof *kinds->sets);
     kinds->deepest = calloc(tree->n, sizeof *kinds->deepest);
-    if (!kinds->below || !kinds->deepest) return false;
-    fill(tree, kinds);
-    return true;
+    bool done = slots && kinds->of && kinds->sets && kinds->deepest;
+    if (done) {
+        fill(tree, kinds, slots);
+        uint32_t *fitting = realloc(kinds->sets, kinds->n_sets * sizeof *fitting);
+        if (fitting) kinds->sets = fitting;
+    }
+    free(slots);
+    return done;
 }
 
 void trie_kinds_free(struct trie_kinds *kinds) {
-    free(kinds->below);
+    free(kinds->of);
+    free(kinds->sets);
     free(kinds->deepest);
     *kinds = (struct trie_kinds){0};
 }

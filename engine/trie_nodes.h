@@ -41,10 +41,37 @@ enum trie_kind {
     TRIE_NO_KIND = TRIE_KINDS /* goes on with a character */
 };
 
-struct trie_kinds { /* by node, itself included */
-    uint16_t *below;  /* bit k: a byte of kind k */
+/* What TRIE_RARE and TRIE_BEYOND are made of, by first bytes. */
+enum trie_part {
+    TRIE_C2 = TRIE_KINDS, /* U+0080 to U+00BF */
+    TRIE_LATIN,           /* C3 to C9: U+00C0 to U+027F */
+    TRIE_LETTERS,         /* CA to DF: to U+07FF */
+    TRIE_SCRIPTS,         /* E0, EA to EE: U+0800 to U+0FFF, U+A000 to U+EFFF */
+    TRIE_E1, TRIE_E3, TRIE_E4,
+    TRIE_HAN,             /* E5 to E9: U+5000 to U+9FFF */
+    TRIE_EF,
+    TRIE_FOUR,            /* U+10000 and above */
+    TRIE_PARTS
+};
+
+/* By node, itself included. The sets of kinds and parts that occur are few: each node has a number. */
+struct trie_kinds {
+    uint16_t *of;
+    uint32_t *sets; /* bit k: a byte of kind or part k */
+    uint32_t n_sets;
     uint8_t *deepest; /* depth */
 };
+
+/* The kinds below a node. */
+static inline uint32_t trie_below(const struct trie_kinds *kinds, uint32_t node) {
+    return (uint16_t)kinds->sets[kinds->of[node]];
+}
+
+#define TRIE_FINE (~(1u << TRIE_RARE | 1u << TRIE_BEYOND)) /* kinds, with parts instead of these two */
+
+static inline uint32_t trie_below_fine(const struct trie_kinds *kinds, uint32_t node) {
+    return kinds->sets[kinds->of[node]] & TRIE_FINE;
+}
 
 struct trie_long { /* a string-safe token of more than TRIE_CLASSES - 1 characters */
     uint32_t token, characters;
@@ -61,6 +88,7 @@ struct trie {
     uint64_t *safe[TRIE_CLASSES]; /* [k]: at most k characters */
     uint64_t *every;              /* all tokens of the trie */
     uint64_t *plain;              /* string-safe, without a TRIE_OTHER */
+    uint64_t *text;               /* UTF-8 from their beginning, perhaps not to the end; no NUL */
     struct trie_kinds kinds;      /* of `all` */
     struct trie_long *longs;      /* by characters */
     struct trie_twin *twins;
@@ -77,6 +105,8 @@ void trie_add_safe(const struct trie *trie, uint32_t characters, uint64_t *bits)
 
 /* ---- trie_kinds.c ---- */
 enum trie_kind trie_kind(unsigned char byte);
+/* Bits of the kind and the part of a byte; 0: goes on with a character. */
+uint32_t trie_kind_bits(unsigned char byte);
 bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree);
 void trie_kinds_free(struct trie_kinds *kinds);
 

@@ -144,7 +144,7 @@ static const char *const text_small_hostile[][2] = {
     {"tripling", "root ::= s\ns ::= . s s s | . s | ."},
     {"brackets", "root ::= s\ns ::= (. s .)*"},
     {"palindromes", NULL},
-    {"even ones", "root ::= s\ns ::= [a-z] s [a-z] | [b-y] s [a-z] | [a-m] s [n-z] | [ ]? s \".\" | \"!\""},
+    {"even ones", "root ::= s\ns ::= [a-z] s [a-z] | [b-y] s [a-z] | [a-m] s [n-z] | \" \" s \".\" | \"!\""},
     {"counters", "root ::= ([a-z ]{1,500} | [a-m ][a-z]{1,500}){1,500} \".\""},
     {"counted groups", "root ::= (([a-z]{0,1000} \" \"?){0,1000} [.,]?){0,1000}"},
     {"repeated groups", "root ::= ([a-z]+ [ .] | [a-z ] | [A-Z] [a-z]* \" \"){0,1000}"},
