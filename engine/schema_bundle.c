@@ -16,12 +16,22 @@ enum {
 static bool add_part(struct schema *schema, struct bundle *bundle, uint32_t term, uint8_t via,
                      unsigned depth);
 
-/* Was this part reached through itself, with no step into the instance between? Then a finite
- * instance can't be accounted for by it. */
+/* Was this part reached through itself, with no step into the instance between? What that means JSON
+ * Schema leaves undefined. */
 static bool circular(const struct bundle *bundle, uint32_t part, uint8_t via) {
     for (; via < BUNDLE_PARTS; via = bundle->via[via])
         if (term_part(bundle->terms[via]) == part) return true;
     return false;
+}
+
+/* Names the last $ref of the circle. */
+static bool refuse_circle(struct schema *schema, const struct bundle *bundle, uint8_t via) {
+    uint32_t part = term_part(bundle->terms[via]);
+    while (via < BUNDLE_PARTS && !schema_get(schema, part, KW_REF)) {
+        part = term_part(bundle->terms[via]);
+        via = bundle->via[via];
+    }
+    return schema_refuse(schema, part, KW_REF, "leads to itself for one and the same value");
 }
 
 static bool contains(const struct bundle *bundle, uint32_t term) {
@@ -103,7 +113,7 @@ static bool add_part(struct schema *schema, struct bundle *bundle, uint32_t term
     uint32_t part = term_part(term);
     if (depth > MAX_REF_DEPTH || bundle->n == BUNDLE_PARTS)
         return schema_fail(schema, RULES_TOO_LARGE);
-    if (circular(bundle, part, via)) return bundle->dead = true;
+    if (circular(bundle, part, via)) return refuse_circle(schema, bundle, via);
     if (contains(bundle, term)) return true;
     uint8_t at = (uint8_t)bundle->n++;
     bundle->terms[at] = term;

@@ -181,7 +181,7 @@ static const struct texts_case texts[] = {
     {"{\"$defs\":{\"n\":{\"type\":\"object\",\"properties\":{\"v\":{\"type\":\"integer\"},\"next\":{\"$ref\":\"#/$defs/n\"}},\"required\":[\"v\"]}},\"$ref\":\"#/$defs/n\"}",
      CLOSED, {"{\"v\":1}", "{\"v\":1,\"next\":{\"v\":2,\"next\":{\"v\":3}}}"}, {"{}", "{\"v\":1,\"next\":{}}", "{\"v\":1,\"next\":null}"}},
     {"{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}}", OPEN, {"[]", "[[],[[]]]"}, {"[1]", "{}"}},
-    {"{\"anyOf\":[{\"$ref\":\"#\"},{\"type\":\"string\"}]}", OPEN, {"\"a\""}, {"1"}},
+    {"{\"anyOf\":[{\"type\":\"array\",\"items\":{\"$ref\":\"#\"}},{\"type\":\"string\"}]}", OPEN, {"\"a\"", "[[],\"\"]"}, {"1"}},
     {"{\"$ref\":\"#there\",\"$defs\":{\"x\":{\"$anchor\":\"there\",\"const\":7}}}", OPEN, {"7"}, {"8"}},
     {"{\"$id\":\"http://h/a/b.json\",\"$ref\":\"../c/./d.json#there\",\"$defs\":{\"x\":{\"$anchor\":\"there\",\"const\":7},"
      "\"y\":{\"$id\":\"/c/d.json\",\"$defs\":{\"z\":{\"$anchor\":\"there\",\"$ref\":\"#/$defs/w\"},\"w\":{\"const\":8}}}}}", OPEN, {"8"}, {"7"}},
@@ -286,7 +286,11 @@ static const struct {
     {"{\"type\":\"integer\",\"exclusiveMinimum\":2,\"exclusiveMaximum\":3}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
     {"{\"type\":\"string\",\"enum\":[1,2]}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
     {"{\"type\":\"string\",\"allOf\":[{\"type\":\"number\"}]}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
-    {"{\"$ref\":\"#\"}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
+    {"{\"$ref\":\"#\"}", ERROR_SCHEMA_UNSUPPORTED, "/$ref", "$ref", "leads to itself for one and the same value"},
+    {"{\"anyOf\":[{\"$ref\":\"#\"},{\"type\":\"string\"}]}", ERROR_SCHEMA_UNSUPPORTED, "/anyOf/0/$ref", "$ref",
+     "leads to itself for one and the same value"},
+    {"{\"type\":\"object\",\"properties\":{\"a\":{\"anyOf\":[{\"$ref\":\"#/properties/a\"},{\"type\":\"integer\"}]}},\"required\":[\"a\"]}",
+     ERROR_SCHEMA_UNSUPPORTED, "/properties/a/anyOf/0/$ref", "$ref", "leads to itself for one and the same value"},
     {"{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#\"}},\"required\":[\"a\"]}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
     {"{\"type\":\"array\",\"items\":{\"$ref\":\"#\"},\"minItems\":1}", ERROR_SCHEMA_UNSUPPORTED, "", "", "unsatisfiable"},
 };
