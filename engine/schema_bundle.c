@@ -10,7 +10,10 @@ enum {
     MAX_NODE_WORK = 1500,
     FIRST_WORK = 4000,
     FIRST_WORK_FREE = 900, /* and twice the number of subschemas */
-    FIRST_NODE_WORK = 300
+    FIRST_NODE_WORK = 300,
+    FEW_PARTS = 64, /* of a bundle without `if`, lists of which ask for many and are pruned */
+    MOST_PRUNED = 64, /* alternatives of a node that was pruned */
+    PRUNE_FROM = 24 /* of one node: before, pruning would cost more than it saves */
 };
 
 static bool add_part(struct schema *schema, struct bundle *bundle, uint32_t term, uint8_t via,
@@ -62,6 +65,7 @@ static bool add_all(struct schema *schema, struct bundle *bundle, uint8_t at, un
 static bool add_choice(struct schema *schema, struct bundle *bundle, uint8_t at,
                        enum schema_keyword keyword, const struct json *list) {
     if (!list) return false;
+    bundle->conditional |= keyword == KW_IF;
     if (bundle->n_choices == BUNDLE_CHOICES) return schema_fail(schema, RULES_TOO_LARGE);
     bundle->choices[bundle->n_choices++] = (struct bundle_choice){list, at, (uint8_t)keyword};
     return true;
@@ -111,7 +115,7 @@ static bool refuse_unsupported(struct schema *schema, uint32_t part) {
 static bool add_part(struct schema *schema, struct bundle *bundle, uint32_t term, uint8_t via,
                      unsigned depth) {
     uint32_t part = term_part(term);
-    if (depth > MAX_REF_DEPTH || bundle->n == BUNDLE_PARTS)
+    if (depth > MAX_REF_DEPTH || bundle->n == (bundle->conditional ? BUNDLE_PARTS : FEW_PARTS))
         return schema_fail(schema, RULES_TOO_LARGE);
     if (circular(bundle, part, via)) return refuse_circle(schema, bundle, via);
     if (contains(bundle, term)) return true;
@@ -174,6 +178,7 @@ static bool expand_choice(struct schema *schema, const struct bundle *bundle,
         if (part == RULES_NONE) return false;
         if (!add_part(schema, &branch, term_of(part, flags), choice.at, 0)) return false;
         if (one && !branch.dead && !reject_others(schema, &branch, &choice, i)) return false;
+        if (!branch.dead && schema->work >= schema->prune_from) schema_prune(schema, &branch);
         if (branch.dead) continue;
         if (!expand(schema, &branch, out)) return false;
     }
@@ -215,11 +220,15 @@ bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
     bool first = !schema->frugal;
     uint32_t most = first ? FIRST_WORK_FREE + 2 * schema->document_parts : MAX_WORK;
     if (first && most > FIRST_WORK) most = FIRST_WORK;
+    schema->prune_from = schema->work + PRUNE_FROM;
+    schema->pruned = false;
     schema->work_limit = schema->work + (first ? FIRST_NODE_WORK : MAX_NODE_WORK);
     if (schema->work_limit > most) schema->work_limit = most;
     for (uint32_t i = 0; i < n; i++)
         if (!add_part(schema, &bundle, terms[i], BUNDLE_PARTS, 0)) return false;
-    return bundle.dead || expand(schema, &bundle, out);
+    if (!bundle.dead && !expand(schema, &bundle, out)) return false;
+    /* What was pruned to this size is still many ways to read one text: the guard of few is better. */
+    return !first || !schema->pruned || out->n <= MOST_PRUNED || schema_fail(schema, RULES_TOO_LARGE);
 }
 
 /* Makes the choice with the only alternative that is not dead; *many is set if there are several.

@@ -123,6 +123,9 @@ struct schema {
     uint32_t filling;          /* the set whose node is being filled */
     uint32_t work;             /* bundles made, against explosion */
     uint32_t work_limit;       /* for the node being compiled */
+    uint32_t prune_from;       /* likewise: bundles from here on are pruned */
+    bool pruned;               /* likewise: some were */
+    uint32_t prunings;         /* attempts at it, in all */
     uint32_t document_parts;
     uint64_t pattern_steps;    /* left for building automata */
     uint64_t compared;         /* values of enums, one with another */
@@ -239,7 +242,7 @@ const struct json *schema_dependency(struct schema *schema, const struct json_ke
                                      const struct json *value);
 
 /* ---- schema_bundle.c ---- */
-#define BUNDLE_PARTS   64
+#define BUNDLE_PARTS   128
 #define BUNDLE_CHOICES 32
 
 struct bundle {
@@ -257,6 +260,7 @@ struct bundle {
     uint32_t n_rejected;
     uint8_t types;
     bool dead;                        /* nothing satisfies it */
+    bool conditional;                 /* some choice is of an `if` */
 };
 
 /* ---- schema_guard.c ---- */
@@ -281,6 +285,10 @@ struct alternatives { /* what a conjunction's node will consist of */
 /* Multiplies out the conjunction and hands every bundle to schema_cells. */
 bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
                    struct alternatives *out);
+
+/* Takes objects out of a bundle if none can have the members that it requires, as far as that is seen at
+ * once. */
+void schema_prune(struct schema *schema, struct bundle *bundle);
 
 /* The one bundle of a subschema that strings satisfy; *many: there are several. */
 bool schema_string_bundle(struct schema *schema, uint32_t part, struct bundle *bundle, bool *many);

@@ -120,6 +120,37 @@ START_TEST(decides) {
 }
 END_TEST
 
+/* A list of `if` that ask for the same member, each for another value of it: most of their 2^12 combinations
+ * want two values at once, and those are not made. */
+START_TEST(one_condition_of_many) {
+    enum { N = 12 };
+    struct buf schema = {0}, text = {0};
+    buf_add_str(&schema, "{\"type\":\"object\",\"properties\":{\"kind\":{\"enum\":[\"k0\"");
+    for (int i = 1; i < N; i++) buf_printf(&schema, ",\"k%d\"", i);
+    buf_add_str(&schema, "]}},\"allOf\":[{}");
+    for (int i = 0; i < N; i++)
+        buf_printf(&schema, ",{\"if\":{\"properties\":{\"kind\":{\"const\":\"k%d\"}}},\"then\":{\"properties\":{\"m%d\":{"
+                            "\"const\":%d}},\"required\":[\"kind\",\"m%d\"]}}", i, i, i, i);
+    buf_add_str(&schema, "]}");
+    struct grammar *grammar = compile(schema.bytes, false);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    ck_assert(!matcher_may_fail(matcher));
+    for (int i = 0; i < N; i++) {
+        text.len = 0;
+        buf_printf(&text, "{\"kind\":\"k%d\",\"m%d\":%d}", i, i, i);
+        ck_assert(accepts(grammar, text.bytes, text.len));
+        text.len = 0;
+        buf_printf(&text, "{\"kind\":\"k%d\",\"m%d\":%d}", i, (i + 1) % N, (i + 1) % N);
+        ck_assert(!accepts(grammar, text.bytes, text.len));
+    }
+    ck_assert(!accepts(grammar, "{\"kind\":\"k3\"}", 13) && !accepts(grammar, "{}", 2));
+    matcher_free(matcher);
+    grammar_unref(grammar);
+    buf_free(&schema);
+    buf_free(&text);
+}
+END_TEST
+
 /* ---- closing ---- */
 
 static const struct {
@@ -331,6 +362,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("guards");
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, decides, 0, sizeof cases / sizeof *cases);
+    tcase_add_test(t, one_condition_of_many);
     tcase_add_loop_test(t, closes, 0, sizeof closings / sizeof *closings);
     tcase_add_loop_test(t, many_items, 0, sizeof long_arrays / sizeof *long_arrays);
     tcase_add_test(t, many_strings);
