@@ -85,7 +85,7 @@ uint32_t language_rest(const struct language *language, uint16_t state,
         return LANGUAGE_INFINITE;
     uint64_t bytes = language->distance[state];
     if (length->min > language->least[state])
-        bytes += (uint64_t)(length->min - language->least[state]) * language->cheapest;
+        bytes += (uint64_t)(length->min - language->least[state]) * language->cheapest + language->gap;
     return bytes < LANGUAGE_INFINITE ? (uint32_t)bytes : LANGUAGE_INFINITE - 1;
 }
 

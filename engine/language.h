@@ -41,6 +41,8 @@ struct language {
     uint8_t *open;        /* any text of so many plain characters may follow; LANGUAGE_OPEN: of any
                              length. Characters beyond ASCII are plain, too, but for U+2000 to
                              U+2FFF; the states reached are ones of LANGUAGE_PLENTY */
+    uint32_t gap;         /* bytes by which a string may have to be longer than its least length: some
+                             lengths can't be reached from some states. Only set where that is used */
     uint32_t most_least, least_most; /* the greatest of `least`, the smallest of `most` */
 };
 
@@ -50,10 +52,15 @@ struct language {
 #define LANGUAGE_NO_CLASS 255 /* what no string may hold: NUL, surrogates */
 
 /* What is known of the strings that will be wanted, as bits by pattern: states that lead to no such
- * string need not be made. */
+ * string need not be made, and those from which all are wanted need not be told apart. */
 struct language_outlook {
     uint32_t needed;  /* these hold */
     uint32_t refused; /* these don't */
+    /* NULL, or: -1 if no string is wanted of which these patterns hold and those don't, whatever the
+     * others do; 1 if all are. Takes `cost` steps. */
+    int (*judge)(uint32_t holds, uint32_t fails, const void *user);
+    const void *user;
+    uint32_t cost;
 };
 
 /* The product of n patterns over one pool, and of a length if it is not NULL (the length is then

@@ -250,6 +250,40 @@ static bool hopeless(const struct builder *b, const uint64_t *set) {
     return false;
 }
 
+/* Patterns that have matched for good, or can't match any more. */
+static void settled(const struct builder *b, const uint64_t *set, uint32_t *holds,
+                    uint32_t *fails) {
+    for (uint32_t i = 0; i < b->n; i++) {
+        const struct pattern_automaton *automaton = &b->automata[i];
+        if (automaton->negated) continue;
+        if (b->alone[i] && has(set, automaton->first)) *holds |= 1u << b->owner[i];
+        if (!any_of(set, automaton->first, automaton->end)) *fails |= 1u << b->owner[i];
+    }
+}
+
+/* Keeps only what has matched. */
+static void forget_rest(const struct builder *b, uint64_t *set) {
+    for (uint32_t word = 0; word + 1 < b->words; word++) {
+        uint64_t kept = 0;
+        for (uint64_t rest = set[word]; rest; rest &= rest - 1) {
+            uint32_t state = word * 64 + (uint32_t)__builtin_ctzll(rest);
+            if (b->pool->states[state].op == PATTERN_MATCH) kept |= rest & -rest;
+        }
+        set[word] = kept;
+    }
+}
+
+/* As the outlook's judge sees the set. False: nothing that is wanted can follow. */
+static bool judged(struct builder *b, uint64_t *set) {
+    uint32_t holds = 0, fails = 0;
+    if (!b->outlook.judge) return true;
+    settled(b, set, &holds, &fails);
+    b->work += b->outlook.cost;
+    int verdict = b->outlook.judge(holds, fails, b->outlook.user);
+    if (verdict > 0) forget_rest(b, set);
+    return verdict >= 0;
+}
+
 /* False: the length is exceeded, or nothing that is wanted can follow. */
 static bool successor(struct builder *b, const uint64_t *from, uint32_t class, uint64_t *to) {
     uint64_t count = from[b->words - 1];
@@ -271,7 +305,7 @@ static bool successor(struct builder *b, const uint64_t *from, uint32_t class, u
     for (uint32_t word = 0; word + 1 < b->words; word++) to[word] |= b->restart[word];
     b->work += b->words;
     tidy(b, to);
-    return !hopeless(b, to);
+    return !hopeless(b, to) && judged(b, to);
 }
 
 /* The bits of a word of states that lie in [from, end). */

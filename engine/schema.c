@@ -216,6 +216,7 @@ bool schema_compile_frugally(struct schema *schema) {
     fresh->source_text = schema->source_text;
     fresh->source_len = schema->source_len;
     fresh->frugal = true;
+    fresh->merge_failed = schema->merge_failed;
     release(schema);
     *schema = *fresh;
     schema->options.place = schema->place;

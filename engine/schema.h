@@ -8,7 +8,8 @@
  * again, found by set equality, so that recursion ends. Whatever can't be
  * honoured exactly is refused by path and keyword.
  *
- * Files: schema.c (conjunctions, entry point), schema_duty.c (what must turn out empty), schema_part.c (keywords), schema_ref.c and
+ * Files: schema.c (conjunctions, entry point), schema_duty.c (what must turn out empty), schema_text.c
+ * (choices between strings as one automaton), schema_part.c (keywords), schema_ref.c and
  * schema_resource.c (where $ref leads), schema_check.c (well-formedness), schema_bundle.c (disjunctions), schema_overlap.c (are
  * branches disjoint), schema_logic.c and schema_made.c (`not`, `if` and dependencies as
  * alternatives), schema_instance.c (values against parts), schema_cell.c, schema_string.c,

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "engine/schema_part.h"
+#include "engine/schema_text.h"
 
 enum { MAX_REF_DEPTH = 64 };
 /* Bundles of a schema and of one node. The first attempt gives up early, where many more are made than
@@ -214,6 +214,15 @@ static bool expand(struct schema *schema, const struct bundle *bundle, struct al
     return schema_cells(schema, bundle, out) && add_duties(schema, bundle);
 }
 
+/* Strings have their cell already. A term says so, which what is demanded of the bundle holds, too. */
+static bool exclude_strings(struct schema *schema, struct bundle *bundle) {
+    static const struct json others = {.type = JSON_OBJECT};
+    uint32_t part = schema_part_of(schema, &others);
+    if (part == RULES_NONE) return false;
+    schema->parts[part].types = TYPE_ALL & ~TYPE_STRING;
+    return add_part(schema, bundle, term_of(part, TERM_EXTRA), BUNDLE_PARTS, 0);
+}
+
 bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
                    struct alternatives *out) {
     struct bundle bundle = {.types = TYPE_ALL};
@@ -226,6 +235,10 @@ bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
     if (schema->work_limit > most) schema->work_limit = most;
     for (uint32_t i = 0; i < n; i++)
         if (!add_part(schema, &bundle, terms[i], BUNDLE_PARTS, 0)) return false;
+    if (bundle.dead) return true;
+    bool made;
+    if (!schema_text_cell(schema, &bundle, terms, n, out, &made)) return false;
+    if (made && !exclude_strings(schema, &bundle)) return false;
     if (!bundle.dead && !expand(schema, &bundle, out)) return false;
     /* What was pruned to this size is still many ways to read one text: the guard of few is better. */
     return !first || !schema->pruned || out->n <= MOST_PRUNED || schema_fail(schema, RULES_TOO_LARGE);

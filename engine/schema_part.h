@@ -128,6 +128,7 @@ struct schema {
     uint32_t prunings;         /* attempts at it, in all */
     uint32_t document_parts;
     uint64_t pattern_steps;    /* left for building automata */
+    uint64_t merge_failed;     /* hash of what schema_text could not make one automaton of, the last */
     uint64_t compared;         /* values of enums, one with another */
     bool uncertain;            /* values were judged by schema_allows as far as it can */
     const struct json *source; /* the enum whose values are being held against the parts */
@@ -296,6 +297,8 @@ bool schema_string_bundle(struct schema *schema, uint32_t part, struct bundle *b
 /* ---- schema_cell.c, schema_object.c ---- */
 bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alternatives *out);
 bool schema_string(struct schema *schema, const struct bundle *bundle, struct cell *cell);
+/* Is it exact to count its length beside its automaton? Notes what that leaves open. */
+bool schema_countable(struct schema *schema, const struct cell_string *string);
 struct schema_sources { /* patterns and where they stand */
     const char *text[LANGUAGE_PATTERNS];
     uint32_t len[LANGUAGE_PATTERNS];
@@ -316,7 +319,17 @@ enum schema_verdict schema_matches(struct schema *schema, uint32_t part, enum sc
 bool schema_collect_sources(struct schema *schema, const struct bundle *bundle,
                             struct schema_sources *sources, uint32_t *max);
 /* Compiles all sources and builds their product; not finished yet. outlook: NULL where all strings
- * matter. */
+ * matter. *trouble, if not NULL: which source it failed at, and why. */
+struct schema_trouble {
+    uint32_t source;
+    const char *what;
+};
+enum pattern_result schema_try_language(const struct schema_sources *sources,
+                                        const struct language_length *length,
+                                        const struct language_outlook *outlook,
+                                        struct language *language, uint64_t *budget,
+                                        struct schema_trouble *trouble);
+/* The same, with an error about the source. */
 bool schema_build_language(struct schema *schema, const struct schema_sources *sources,
                            const struct language_length *length,
                            const struct language_outlook *outlook, struct language *language);

@@ -168,9 +168,11 @@ static bool pattern_failed(struct schema *schema, uint32_t part, enum schema_key
                     what);
 }
 
-bool schema_build_language(struct schema *schema, const struct schema_sources *sources,
-                           const struct language_length *length,
-                           const struct language_outlook *outlook, struct language *language) {
+enum pattern_result schema_try_language(const struct schema_sources *sources,
+                                        const struct language_length *length,
+                                        const struct language_outlook *outlook,
+                                        struct language *language, uint64_t *budget,
+                                        struct schema_trouble *trouble) {
     struct pattern_pool pool = {0};
     struct pattern patterns[LANGUAGE_PATTERNS];
     const char *what = "";
@@ -180,13 +182,22 @@ bool schema_build_language(struct schema *schema, const struct schema_sources *s
         result = pattern_compile(&pool, sources->text[i], sources->len[i], &patterns[i], &what);
     if (result == PATTERN_OK) {
         what = length ? "a length beside a pattern with gaps" : "the pattern needs too many states";
-        result = language_build(language, &pool, patterns, sources->n, length, outlook,
-                                &schema->pattern_steps);
+        result = language_build(language, &pool, patterns, sources->n, length, outlook, budget);
     }
     pattern_pool_free(&pool);
+    if (trouble) *trouble = (struct schema_trouble){i ? i - 1 : 0, what};
+    return result;
+}
+
+bool schema_build_language(struct schema *schema, const struct schema_sources *sources,
+                           const struct language_length *length,
+                           const struct language_outlook *outlook, struct language *language) {
+    struct schema_trouble trouble;
+    enum pattern_result result = schema_try_language(sources, length, outlook, language,
+                                                     &schema->pattern_steps, &trouble);
     if (result == PATTERN_OK) return true;
-    i = i ? i - 1 : 0;
-    return pattern_failed(schema, sources->part[i], sources->keyword[i], result, what);
+    return pattern_failed(schema, sources->part[trouble.source], sources->keyword[trouble.source],
+                          result, trouble.what);
 }
 
 uint32_t schema_sources_label(const struct schema_sources *sources) {
@@ -202,7 +213,8 @@ static bool all_hold(uint32_t label, const void *user) {
 static bool build(struct schema *schema, const struct schema_sources *sources,
                   const struct language_length *length, struct language *language) {
     uint32_t all = schema_sources_label(sources);
-    const struct language_outlook outlook = {all, ((1u << sources->n) - 1) & ~all};
+    const struct language_outlook outlook = {.needed = all,
+                                             .refused = ((1u << sources->n) - 1) & ~all};
     if (!schema_build_language(schema, sources, length, &outlook, language)) return false;
     if (language_finish(language, all_hold, &all)) return true;
     language_free(language);
@@ -246,6 +258,15 @@ static bool count_units(const struct schema *schema, const struct schema_sources
     return true;
 }
 
+/* Where there is no greatest length, gaps only make strings longer than they would have to be. */
+bool schema_countable(struct schema *schema, const struct cell_string *string) {
+    struct language *language = &schema->rules->languages[string->language].language;
+    bool unlimited = string->min == 0 && string->max == RULES_INFINITE;
+    if (unlimited || string->min > string->max || language_gapless(language)) return true;
+    if (string->max == RULES_INFINITE) language->gap = language->n_states * language->cheapest;
+    return string->max == RULES_INFINITE;
+}
+
 /* A length is counted beside the automaton if that is exact, else within it. */
 bool schema_string(struct schema *schema, const struct bundle *bundle, struct cell *cell) {
     struct schema_sources sources = {.n = 0};
@@ -256,10 +277,7 @@ bool schema_string(struct schema *schema, const struct bundle *bundle, struct ce
     if (!schema_collect_sources(schema, bundle, &sources, &string->max)) return false;
     if (sources.n == 0) return true;
     if (!find_or_build(schema, &sources, string, false)) return false;
-    const struct language *language = &schema->rules->languages[string->language].language;
-    bool unlimited = string->min == 0 && string->max == RULES_INFINITE;
-    if (count_units(schema, &sources, string)) return true;
-    if (unlimited || string->min > string->max || language_gapless(language)) return true;
+    if (count_units(schema, &sources, string) || schema_countable(schema, string)) return true;
     if (!find_or_build(schema, &sources, string, true)) return false;
     string->min = 0;
     string->max = RULES_INFINITE;

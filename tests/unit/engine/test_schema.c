@@ -1,6 +1,7 @@
 /* How schemas are compiled: what is made anew and what is given up. */
 #include <check.h>
 
+#include "engine/grammar_rules.h"
 #include "tests/support.h"
 #include "tests/unit/engine/grammar_support.h"
 
@@ -71,11 +72,89 @@ START_TEST(overlaps_among_tools) {
 }
 END_TEST
 
+/* ---- choices between strings ---- */
+
+#define TWO(word) "{\"pattern\":\"" word "\"},{\"pattern\":\"^x\"}"
+
+static const struct {
+    const char *schema;
+    uint32_t cells; /* of the root, guards among them */
+    const char *accepted[6], *rejected[6];
+} choices[] = {
+    {"{\"type\":\"string\",\"anyOf\":[" TWO("a") "]}", 1, {"\"ya\"", "\"x\"", "\"xa\""}, {"\"y\"", "1"}},
+    {"{\"type\":\"string\",\"oneOf\":[" TWO("a") "]}", 1, {"\"ya\"", "\"x\""}, {"\"xa\"", "\"y\"", "\"xya\""}},
+    {"{\"type\":\"string\",\"oneOf\":[" TWO("a") ",{\"pattern\":\"b\"}],\"maxLength\":3}", 1,
+     {"\"ya\"", "\"x\"", "\"b\""}, {"\"ab\"", "\"xb\"", "\"yyya\""}},
+    {"{\"type\":\"string\",\"not\":{\"pattern\":\"a\",\"minLength\":3}}", 1, {"\"a\"", "\"bbb\""}, {"\"abb\"", "\"bba\""}},
+    {"{\"type\":\"string\",\"if\":{\"pattern\":\"^a\"},\"then\":{\"maxLength\":2},\"else\":{\"pattern\":\"z$\"}}", 1,
+     {"\"ab\"", "\"z\"", "\"bbbz\""}, {"\"abz\"", "\"b\""}},
+    /* lengths that all have are counted, gaps or not */
+    {"{\"oneOf\":[{\"type\":\"string\",\"pattern\":\"^(ab)+$\",\"maxLength\":6},{\"maxLength\":6,\"type\":\"string\",\"pattern\":\"^(abab)+$\"}]}", 1,
+     {"\"ab\"", "\"ababab\""}, {"\"abab\"", "\"\"", "\"abababababab\"", "\"a\""}},
+    {"{\"type\":\"string\",\"anyOf\":[{\"maxLength\":0},{\"pattern\":\"^b+$\",\"minLength\":2}]}", 1, {"\"\"", "\"bb\""}, {"\"b\"", "\"c\""}},
+    {"{\"type\":\"string\",\"anyOf\":[{\"format\":\"ipv4\"},{\"format\":\"date\"}]}", 1, {"\"1.2.3.4\"", "\"2020-02-29\""}, {"\"2021-02-29\"", "\"\""}},
+    /* through references and values that stand there; a choice that is none */
+    {"{\"$ref\":\"#/$defs/a\",\"$defs\":{\"a\":{\"type\":\"string\",\"anyOf\":[{\"$ref\":\"#/$defs/b\"},{\"enum\":[\"q\",\"a.b\",7]}]},\"b\":{\"pattern\":\"^c\"}}}", 1,
+     {"\"q\"", "\"a.b\"", "\"cd\""}, {"\"axb\"", "7", "\"\""}},
+    {"{\"anyOf\":[{\"enum\":[\"a\",\"b\"]},{\"type\":\"string\"}]}", 1, {"\"a\"", "\"c\""}, {"1"}},
+    /* only the strings of a mixed choice are merged */
+    {"{\"anyOf\":[{\"type\":\"string\",\"pattern\":\"^a+$\"},{\"type\":\"null\"},{\"type\":\"string\",\"pattern\":\"^b+$\",\"maxLength\":3},{\"type\":\"integer\"}]}", 3,
+     {"\"aaaa\"", "null", "\"bb\"", "7"}, {"\"bbbb\"", "\"ab\"", "{}"}},
+    {"{\"oneOf\":[{\"type\":[\"string\",\"integer\"],\"pattern\":\"a\",\"maximum\":5},{\"type\":[\"string\",\"integer\"],\"pattern\":\"b\",\"minimum\":6}]}", 3,
+     {"\"a\"", "\"b\"", "5", "6"}, {"\"ab\"", "\"\"", "null"}},
+};
+
+START_TEST(merged) {
+    struct grammar *grammar = compile(choices[_i].schema);
+    const struct rules *rules = grammar_rules(grammar);
+    ck_assert_msg(rules->nodes[rules->root].n_cells == choices[_i].cells, "%s has %u cells",
+                  choices[_i].schema, rules->nodes[rules->root].n_cells);
+    ck_assert_msg(!rules->guarded, "%s has guards", choices[_i].schema);
+    for (int i = 0; i < 6 && choices[_i].accepted[i]; i++)
+        check(grammar, choices[_i].accepted[i], true);
+    for (int i = 0; i < 6 && choices[_i].rejected[i]; i++)
+        check(grammar, choices[_i].rejected[i], false);
+    grammar_unref(grammar);
+}
+END_TEST
+
+/* A value of the oneOf that stands behind a $ref: both branches hold for it. */
+START_TEST(enumerated_behind_ref) {
+    struct grammar *grammar = compile("{\"$defs\":{\"x\":{\"oneOf\":[{\"const\":null},{\"pattern\":\"ab\"}]}},"
+                                      "\"$ref\":\"#/$defs/x\",\"pattern\":\"a\"}");
+    check(grammar, "null", false);
+    check(grammar, "1", true);
+    check(grammar, "\"ab\"", true);
+    grammar_unref(grammar);
+}
+END_TEST
+
+/* There are only even lengths; without a greatest one they need not be part of the states. */
+START_TEST(least_length_with_gaps) {
+    struct grammar *grammar = compile("{\"type\":\"string\",\"pattern\":\"^([a-z][0-9])+$\",\"minLength\":9001}");
+    char *text = malloc(1 << 15);
+    ck_assert_uint_ge(grammar_shortest(grammar), 9004);
+    for (int pairs = 4500; pairs <= 4502; pairs++) {
+        text[0] = '"';
+        for (int i = 0; i < pairs; i++) memcpy(text + 1 + 2 * i, "a1", 2);
+        strcpy(text + 1 + 2 * pairs, "\"");
+        check(grammar, text, pairs > 4500);
+    }
+    grammar_unref(grammar);
+    free(text);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("schema");
     TCase *t = tcase_create("attempts");
     tcase_add_test(t, too_many_automata);
     tcase_add_test(t, overlaps_among_tools);
+    suite_add_tcase(s, t);
+    t = tcase_create("strings");
+    tcase_add_loop_test(t, merged, 0, sizeof choices / sizeof *choices);
+    tcase_add_test(t, enumerated_behind_ref);
+    tcase_add_test(t, least_length_with_gaps);
     suite_add_tcase(s, t);
     return s;
 }
