@@ -81,6 +81,17 @@ static bool add_dependencies(struct schema *schema, struct bundle *bundle, uint8
     return true;
 }
 
+/* anyOf, oneOf */
+static bool add_branches(struct schema *schema, struct bundle *bundle, uint8_t at,
+                         enum schema_keyword keyword) {
+    uint32_t part = term_part(bundle->terms[at]), constants;
+    unsigned flags = bundle->terms[at] & (TERM_EXTRA | TERM_LOOSE);
+    if (!schema_constants(schema, part, keyword, &constants)) return false;
+    if (constants != RULES_NONE)
+        return add_part(schema, bundle, term_of(constants, flags), at, 0);
+    return add_choice(schema, bundle, at, keyword, schema_get(schema, part, keyword));
+}
+
 /* Keywords that amount to a choice between subschemas. */
 static bool add_choices(struct schema *schema, struct bundle *bundle, uint8_t at) {
     uint32_t part = term_part(bundle->terms[at]);
@@ -89,9 +100,7 @@ static bool add_choices(struct schema *schema, struct bundle *bundle, uint8_t at
     static const uint8_t lists[] = {KW_ANY_OF, KW_ONE_OF};
     static const uint8_t maps[] = {KW_DEPENDENCIES, KW_DEPENDENT_REQUIRED, KW_DEPENDENT_SCHEMAS};
     for (size_t i = 0; i < sizeof lists; i++)
-        if (present >> lists[i] & 1 &&
-            !add_choice(schema, bundle, at, lists[i], schema_get(schema, part, lists[i])))
-            return false;
+        if (present >> lists[i] & 1 && !add_branches(schema, bundle, at, lists[i])) return false;
     if (loose || schema_left_to_guard(schema, bundle->terms[at])) return true;
     if (present >> KW_NOT & 1 &&
         !add_choice(schema, bundle, at, KW_NOT, schema_negation(schema, part)))

@@ -185,7 +185,7 @@ static bool add_spellings(struct schema *schema, struct alternatives *out, const
 static bool add_value(struct schema *schema, const struct bundle *bundle, const struct json *value,
                       uint32_t n, struct alternatives *out) {
     for (uint32_t i = 0; i < bundle->n; i++) {
-        enum schema_verdict verdict = schema_allows(schema, bundle->terms[i], value);
+        enum schema_verdict verdict = schema_allows_here(schema, bundle->terms[i], value);
         if (verdict == VERDICT_UNKNOWN) return false;
         if (verdict == VERDICT_NO) return true;
     }

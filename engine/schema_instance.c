@@ -261,19 +261,26 @@ static enum schema_verdict conditioned(struct schema *schema, uint32_t part,
     return next ? allows_json(schema, next, value, depth) : VERDICT_YES;
 }
 
+/* allOf, anyOf or oneOf. */
+static enum schema_verdict counted_branches(struct schema *schema, uint32_t part,
+                                            enum schema_keyword keyword, const struct json *value,
+                                            unsigned depth) {
+    const struct json *list = schema_get(schema, part, keyword);
+    uint32_t n;
+    if (!list) return VERDICT_YES;
+    enum schema_verdict verdict = count_allowing(schema, list, value, depth, &n);
+    if (verdict != VERDICT_YES) return verdict;
+    bool holds = keyword == KW_ALL_OF ? n == list->len : keyword == KW_ANY_OF ? n > 0 : n == 1;
+    return holds ? VERDICT_YES : VERDICT_NO;
+}
+
 static enum schema_verdict combined(struct schema *schema, uint32_t part, const struct json *value,
                                     unsigned depth) {
     static const uint8_t keywords[] = {KW_ALL_OF, KW_ANY_OF, KW_ONE_OF};
-    for (size_t i = 0; i < sizeof keywords; i++) {
-        const struct json *list = schema_get(schema, part, keywords[i]);
-        uint32_t n;
-        if (!list) continue;
-        enum schema_verdict verdict = count_allowing(schema, list, value, depth, &n);
-        if (verdict != VERDICT_YES) return verdict;
-        if (keywords[i] == KW_ALL_OF ? n < list->len : keywords[i] == KW_ANY_OF ? n == 0 : n != 1)
-            return VERDICT_NO;
-    }
-    enum schema_verdict verdict = conditioned(schema, part, value, depth);
+    enum schema_verdict verdict = VERDICT_YES;
+    for (size_t i = 0; i < sizeof keywords && verdict == VERDICT_YES; i++)
+        verdict = counted_branches(schema, part, keywords[i], value, depth);
+    if (verdict == VERDICT_YES) verdict = conditioned(schema, part, value, depth);
     if (verdict != VERDICT_YES || !schema_get(schema, part, KW_REF)) return verdict;
     uint32_t target = schema_resolve(schema, part);
     return target == RULES_NONE ? VERDICT_UNKNOWN : allows(schema, target, value, depth + 1);
@@ -318,13 +325,29 @@ static enum schema_verdict allows(struct schema *schema, uint32_t part, const st
     return combined(schema, part, value, depth);
 }
 
-enum schema_verdict schema_allows(struct schema *schema, uint32_t term, const struct json *value) {
-    uint32_t part = term_part(term);
-    bool uncertain = schema->uncertain;
-    schema->uncertain = false;
-    enum schema_verdict verdict = term & TERM_DECIDED ? allows_itself(schema, part, value, 0)
-                                                      : allows(schema, part, value, 0);
+/* What of the value was judged as far as it can be allows it, in doubt. */
+static enum schema_verdict in_doubt(struct schema *schema, enum schema_verdict verdict,
+                                    bool before) {
     if (schema->uncertain && verdict == VERDICT_NO) verdict = VERDICT_YES;
-    schema->uncertain |= uncertain;
+    schema->uncertain |= before;
     return verdict;
+}
+
+enum schema_verdict schema_allows(struct schema *schema, uint32_t part, const struct json *value) {
+    bool before = schema->uncertain;
+    schema->uncertain = false;
+    return in_doubt(schema, allows(schema, part, value, 0), before);
+}
+
+enum schema_verdict schema_allows_here(struct schema *schema, uint32_t term,
+                                       const struct json *value) {
+    uint32_t part = term_part(term);
+    bool before = schema->uncertain;
+    schema->uncertain = false;
+    enum schema_verdict verdict = allows_itself(schema, part, value, 0);
+    bool combines = !(term & TERM_DECIDED) && schema->parts[part].present;
+    if (verdict == VERDICT_YES && combines && !schema_are_constants(schema, part))
+        verdict = counted_branches(schema, part, KW_ONE_OF, value, 0);
+    if (verdict == VERDICT_YES && combines) verdict = conditioned(schema, part, value, 0);
+    return in_doubt(schema, verdict, before);
 }

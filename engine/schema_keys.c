@@ -54,7 +54,7 @@ static bool add_values(struct schema *schema, struct names_rules *names, uint32_
     for (uint32_t i = 0; i < (single ? 1 : values->len); i++) {
         const struct json *value = single ? values : values->items[i];
         enum schema_verdict verdict =
-            value->type == JSON_STRING ? schema_allows(schema, term_of(part, 0), value) : VERDICT_NO;
+            value->type == JSON_STRING ? schema_allows(schema, part, value) : VERDICT_NO;
         if (verdict == VERDICT_UNKNOWN) return false;
         if (verdict == VERDICT_NO) continue;
         if (some) buf_add_char(&names->made, '|');

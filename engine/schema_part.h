@@ -36,6 +36,7 @@ struct schema_part {
     const struct json *negation; /* alternatives of its `not`, once made (schema_logic.c) */
     uint32_t target;           /* where $ref leads, once resolved; RULES_NONE before */
     uint32_t resource;         /* what its $ref is relative to; RULES_NONE: not known yet */
+    uint32_t constants[2];     /* of its anyOf, its oneOf, see schema_constants; 0: not known yet */
     uint8_t types;
 };
 
@@ -408,9 +409,21 @@ void schema_look_around(struct schema *schema, uint32_t part, struct schema_open
 bool schema_closes(const struct schema_openness *is);
 
 /* ---- schema_instance.c ---- */
-/* Does the value satisfy a term's part, with everything it refers to? Of a part that is decided only
- * its own keywords count: in a duty, a oneOf that leads here must not. Unknown: error is set. */
-enum schema_verdict schema_allows(struct schema *schema, uint32_t term, const struct json *value);
+/* Does the value satisfy a part, with everything it refers to? Unknown: error is set. */
+enum schema_verdict schema_allows(struct schema *schema, uint32_t part, const struct json *value);
+/* The same of a term of a bundle that is multiplied out: what $ref, allOf and anyOf lead to is in the
+ * bundle itself. Of a part that is decided only its own keywords count: in a duty, a oneOf that leads
+ * here must not. */
+enum schema_verdict schema_allows_here(struct schema *schema, uint32_t term,
+                                       const struct json *value);
+
+/* ---- schema_constants.c ---- */
+/* The part of one enum that says the same as the owner's anyOf or oneOf, if that is a long list of
+ * constants; else RULES_NONE. False after an error. */
+bool schema_constants(struct schema *schema, uint32_t owner, enum schema_keyword keyword,
+                      uint32_t *part);
+/* Was that found of the owner's oneOf? */
+bool schema_are_constants(const struct schema *schema, uint32_t owner);
 
 /* ---- schema_overlap.c ---- */
 /* Can no value satisfy both parts? Judged by types, constants and tag properties only: false when

@@ -82,6 +82,9 @@ def logic():
         yield f"{word} to the power", {"allOf": [{word: [obj({f"a{i}": {"const": j}}) for j in range(4)]}
                                                  for i in range(14)]}
     yield "deep not", nested(31, {"type": "integer"}, lambda s, _: {"not": s})
+    for word in ("anyOf", "oneOf"):
+        yield f"labelled values by {word}", {word: [{"const": f"v{i}", "title": f"V {i}"} for i in range(5000)]}
+        yield f"numbers by {word}", {word: [{"const": i} for i in range(5000)]}
     yield "not of all", {"not": {"anyOf": [obj({f"k{i}": {"const": i}}, required=[f"k{i}"]) for i in range(100)]}}
     yield "conditions", {"allOf": [{"if": obj({"kind": {"const": i}}), "then": {"required": [f"r{i}"]},
                                     "else": {"maxProperties": 100 - i}} for i in range(60)]}

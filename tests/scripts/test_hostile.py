@@ -44,6 +44,7 @@ def check_every_schema():
         assert PATIENCE > 1 or grown < 24 * MIB, grown  # sanitizers keep what is freed
         assert client.call("health")["status"] == "ok"
     assert len(taken) >= 50, taken  # much of it is no more than large
+    assert sum(name.startswith(("labelled values", "numbers by")) for name in taken) == 4, taken
 
 
 @test

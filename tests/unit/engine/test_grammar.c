@@ -22,6 +22,14 @@ struct texts_case {
 #define OPEN   false
 #define CLOSED true
 
+/* Branches that are constants, long enough a list of them: 1 and "a" are in two, 5 is no string. */
+#define CONSTANTS                                                                                  \
+    "[{\"const\":\"a\"},{\"const\":\"b\",\"title\":\"B\"},{\"enum\":[\"c\",\"d\",\"c\"]},{\"const\":1},"           \
+    "{\"const\":1.0},{\"enum\":[\"e\",5],\"type\":\"string\"},{\"const\":null},{\"const\":\"a\"}," ELEVEN "]"
+#define ELEVEN                                                                                     \
+    "{\"const\":10},{\"const\":11},{\"const\":12},{\"const\":13},{\"const\":14},{\"const\":15},"           \
+    "{\"const\":16},{\"const\":17},{\"const\":18},{\"const\":19},{\"const\":\"x\"}"
+
 static const struct texts_case texts[] = {
     {"{}", OPEN, {"1", "\"a\"", "{\"a\":[1,{}]}", "null", "[[],[]]"}, {"", "[", "1 ", " 1", "{,}", "nul"}},
     {"true", CLOSED, {"{\"a\":1}", "-0.5e-7"}, {"{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "01", "+1"}},
@@ -142,6 +150,12 @@ static const struct texts_case texts[] = {
      CLOSED, {"{\"t\":\"a\",\"v\":1}", "{\"t\":\"b\"}"}, {"{\"t\":\"a\"}", "{\"t\":\"b\",\"v\":1}"}},
     {"{\"oneOf\":[{\"required\":[\"a\"],\"properties\":{\"a\":{}}},{\"required\":[\"b\"],\"properties\":{\"b\":{}}}],\"type\":\"object\"}",
      CLOSED, {"{\"a\":1}", "{\"b\":1}"}, {"{\"a\":1,\"b\":1}", "{}"}},
+    {"{\"anyOf\":" CONSTANTS "}", OPEN, {"\"a\"", "\"d\"", "1", "1.0", "\"e\"", "null", "19", "\"x\""}, {"5", "\"B\"", "20", "\"\""}},
+    {"{\"oneOf\":" CONSTANTS "}", OPEN, {"\"b\"", "\"c\"", "\"d\"", "\"e\"", "null", "19"}, {"\"a\"", "1", "1.0", "5", "20"}},
+    {"{\"type\":\"string\",\"minLength\":1,\"oneOf\":" CONSTANTS "}", OPEN, {"\"b\"", "\"x\""}, {"null", "10", "\"a\""}},
+    {"{\"not\":{\"oneOf\":" CONSTANTS "},\"type\":[\"string\",\"null\"],\"maxLength\":1}", OPEN, {"\"a\"", "\"z\""}, {"null", "\"b\""}},
+    {"{\"properties\":{\"p\":{\"anyOf\":[{\"type\":\"boolean\"},{\"oneOf\":" CONSTANTS "}]}}}", OPEN,
+     {"{\"p\":true}", "{\"p\":\"b\"}"}, {"{\"p\":\"a\"}", "{\"p\":5}"}},
     {"{\"oneOf\":[{\"enum\":[1,2]},{\"enum\":[2,3]}]}", OPEN, {"1", "3"}, {"2"}},
     {"{\"anyOf\":[{\"oneOf\":[{},{\"enum\":[7]}]}]}", OPEN, {"8", "\"\""}, {"7"}},
     {"{\"if\":{},\"then\":{\"oneOf\":[{\"type\":\"object\"},{\"const\":{\"a\":1}}]}}", OPEN, {"{}"}, {"{\"a\":1}"}},
