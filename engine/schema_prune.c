@@ -6,7 +6,7 @@ enum { HOLDING = 16 /* subschemas of one member that are looked at */, NAMES = 6
 enum { PRUNINGS = 500 /* of a schema: then it is one that is better left to guards */ };
 
 struct member { /* what the bundle says of one that it requires */
-    uint32_t terms[HOLDING], n;
+    uint32_t parts[HOLDING], n;
     const struct json *values; /* the shortest enum among them, or a const's value */
     bool single;
     uint8_t types;
@@ -16,7 +16,7 @@ static void note(const struct schema *schema, struct member *member, uint32_t pa
     const struct json *value = schema_get(schema, part, KW_CONST);
     const struct json *list = schema_get(schema, part, KW_ENUM);
     if (member->n == HOLDING) return;
-    member->terms[member->n++] = term_of(part, 0);
+    member->parts[member->n++] = part;
     member->types &= schema->parts[part].types;
     if (value) member->values = value;
     if (value) member->single = true;
@@ -40,7 +40,7 @@ static bool find(struct schema *schema, const struct bundle *bundle, const struc
 
 static bool allowed(struct schema *schema, const struct member *member, const struct json *value) {
     for (uint32_t i = 0; i < member->n; i++)
-        if (schema_allows(schema, member->terms[i], value) == VERDICT_NO) return false;
+        if (schema_allows(schema, member->parts[i], value) == VERDICT_NO) return false;
     return true;
 }
 
