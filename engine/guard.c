@@ -157,17 +157,17 @@ static uint64_t number_hash(const char *text, uint32_t len) {
 }
 
 /* Depth is that of the JSON text. */
-static uint64_t value_hash(const struct json *value) {
+uint64_t guard_json_hash(const struct json *value) {
     uint64_t hash = hash_mix(value->type, value->type == JSON_NUMBER ? 0 : value->len);
     switch (value->type) {
     case JSON_NUMBER: return hash_mix(hash, number_hash(value->text, value->len));
     case JSON_STRING: return hash_bytes(hash, value->text, value->len);
     case JSON_ARRAY:
-        for (uint32_t i = 0; i < value->len; i++) hash = hash_mix(hash, value_hash(value->items[i]));
+        for (uint32_t i = 0; i < value->len; i++) hash = hash_mix(hash, guard_json_hash(value->items[i]));
         return hash;
     case JSON_OBJECT: /* a sum: members have no order */
         for (uint32_t i = 0; i < value->len; i++)
-            hash += hash_bytes(value_hash(value->items[i]), value->keys[i].text, value->keys[i].len);
+            hash += hash_bytes(guard_json_hash(value->items[i]), value->keys[i].text, value->keys[i].len);
         return hash;
     default: return hash;
     }
@@ -175,7 +175,7 @@ static uint64_t value_hash(const struct json *value) {
 
 bool guard_value_hash(const char *text, size_t len, uint64_t *hash, uint64_t *budget) {
     struct json_doc *doc = parse(text, len, budget);
-    if (doc) *hash = value_hash(json_root(doc));
+    if (doc) *hash = guard_json_hash(json_root(doc));
     json_free(doc);
     return doc != NULL;
 }

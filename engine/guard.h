@@ -51,5 +51,6 @@ bool guards_hold(const struct guards *guards, uint32_t guard, bool *told, const 
 /* A hash in which values agree if JSON Schema says they are the same: numbers by value, members in
  * any order. False if the text is no JSON, or *budget is spent. */
 bool guard_value_hash(const char *text, size_t len, uint64_t *hash, uint64_t *budget);
+uint64_t guard_json_hash(const struct json *value);
 
 #endif

@@ -1,7 +1,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/bits.h"
 #include "engine/language.h"
 #include "engine/vector.h"
 
@@ -23,6 +22,7 @@ struct builder {
     uint64_t *restart; /* what a search begins anew with */
     uint64_t *keep;    /* states that tell sets apart: no forks */
     uint64_t *finish;  /* states that only the text's end passes */
+    uint64_t *match;   /* states that stay */
     uint64_t *member;  /* [set * class words]: does the set hold the class? */
     uint64_t *closures; /* of a character's state: what follows it; zeros: not known yet. NULL: too large */
     uint32_t class_words;
@@ -180,20 +180,24 @@ static void follow_state(struct builder *b, uint64_t *set, uint32_t state) {
         close_over(b, set, out, false, false);
         return;
     }
-    uint64_t *closure = b->closures + (size_t)state * n, work = b->work;
+    uint64_t *closure = b->closures + (size_t)state * n;
     if (!has(closure, out)) close_over(b, closure, out, false, false);
-    for (uint32_t word = 0; word < n; word++) {
-        uint64_t fresh = closure[word] & ~set[word];
-        set[word] |= fresh;
-        work += bits_count(fresh);
-    }
-    b->work = work;
+    for (uint32_t word = 0; word < n; word++) set[word] |= closure[word];
+    b->work += n;
 }
 
-static void clear_range(uint64_t *set, uint32_t from, uint32_t end) {
-    for (; from < end && from % 64; from++) set[from / 64] &= ~(1ull << from % 64);
-    for (; from + 64 <= end; from += 64) set[from / 64] = 0;
-    for (; from < end; from++) set[from / 64] &= ~(1ull << from % 64);
+/* The bits of a word of states that lie in [from, end), some of which do. */
+static uint64_t within(uint32_t word, uint32_t from, uint32_t end) {
+    uint64_t bits = UINT64_MAX;
+    if (from > word * 64) bits &= UINT64_MAX << (from - word * 64);
+    if (end < word * 64 + 64) bits &= ~(UINT64_MAX << (end - word * 64));
+    return bits;
+}
+
+static bool any_of(const uint64_t *set, uint32_t from, uint32_t end) {
+    for (uint32_t word = from / 64; word * 64 < end; word++)
+        if (set[word] & within(word, from, end)) return true;
+    return false;
 }
 
 /* Forks are only passed through and do not tell sets apart. The first state of an automaton is its
@@ -202,7 +206,8 @@ static void tidy(const struct builder *b, uint64_t *set) {
     for (uint32_t i = 0; i < b->n; i++) {
         uint32_t match = b->automata[i].first;
         if (!has(set, match)) continue;
-        clear_range(set, match, b->automata[i].end);
+        for (uint32_t word = match / 64; word * 64 < b->automata[i].end; word++)
+            set[word] &= ~within(word, match, b->automata[i].end);
         set[match / 64] |= 1ull << match % 64;
     }
     for (uint32_t word = 0; word + 1 < b->words; word++) set[word] &= b->keep[word];
@@ -214,6 +219,7 @@ static void mark_kept(struct builder *b) {
         if (op == PATTERN_CHAR || op == PATTERN_FINISH || op == PATTERN_MATCH)
             b->keep[state / 64] |= 1ull << state % 64;
         if (op == PATTERN_FINISH) b->finish[state / 64] |= 1ull << state % 64;
+        if (op == PATTERN_MATCH) b->match[state / 64] |= 1ull << state % 64;
     }
 }
 
@@ -224,16 +230,6 @@ static void initial_set(struct builder *b, uint64_t *set) {
         if (!b->automata[i].anchored) close_over(b, b->restart, b->automata[i].start, false, false);
     }
     tidy(b, set);
-}
-
-static bool any_of(const uint64_t *set, uint32_t from, uint32_t end) {
-    for (; from < end && from % 64; from++)
-        if (has(set, from)) return true;
-    for (; from + 64 <= end; from += 64)
-        if (set[from / 64]) return true;
-    for (; from < end; from++)
-        if (has(set, from)) return true;
-    return false;
 }
 
 /* Can no wanted string come of the set? A needed pattern has lost all its states, or one that is
@@ -263,14 +259,7 @@ static void settled(const struct builder *b, const uint64_t *set, uint32_t *hold
 
 /* Keeps only what has matched. */
 static void forget_rest(const struct builder *b, uint64_t *set) {
-    for (uint32_t word = 0; word + 1 < b->words; word++) {
-        uint64_t kept = 0;
-        for (uint64_t rest = set[word]; rest; rest &= rest - 1) {
-            uint32_t state = word * 64 + (uint32_t)__builtin_ctzll(rest);
-            if (b->pool->states[state].op == PATTERN_MATCH) kept |= rest & -rest;
-        }
-        set[word] = kept;
-    }
+    for (uint32_t word = 0; word + 1 < b->words; word++) set[word] &= b->match[word];
 }
 
 /* As the outlook's judge sees the set. False: nothing that is wanted can follow. */
@@ -284,36 +273,66 @@ static bool judged(struct builder *b, uint64_t *set) {
     return verdict >= 0;
 }
 
-/* False: the length is exceeded, or nothing that is wanted can follow. */
-static bool successor(struct builder *b, const uint64_t *from, uint32_t class, uint64_t *to) {
+/* What a state's successors depend on: which of its characters' sets hold the class. */
+struct fan {
+    uint64_t of[MAX_CLASSES]; /* by class */
+    uint32_t states[64], n;   /* that take a character */
+    uint64_t held[8]; /* found before, with the state they lead to */
+    uint16_t next[8];
+    uint32_t n_known;
+};
+
+static void fan_mark(const struct builder *b, struct fan *fan, uint32_t set) {
+    const uint64_t *member = b->member + set * b->class_words;
+    for (uint32_t word = 0; word < b->class_words; word++)
+        for (uint64_t rest = member[word]; rest; rest &= rest - 1)
+            fan->of[word * 64 + (uint32_t)__builtin_ctzll(rest)] |= 1ull << fan->n;
+}
+
+/* False: there are too many characters to tell. */
+static bool fan_open(const struct builder *b, const uint64_t *set, struct fan *fan) {
+    fan->n = fan->n_known = 0;
+    memset(fan->of, 0, b->language->n_classes * sizeof *fan->of);
+    for (uint32_t word = 0; word + 1 < b->words; word++)
+        for (uint64_t rest = set[word]; rest; rest &= rest - 1) {
+            uint32_t state = word * 64 + (uint32_t)__builtin_ctzll(rest);
+            if (b->pool->states[state].op != PATTERN_CHAR) continue;
+            if (fan->n == 64) return false;
+            fan_mark(b, fan, b->pool->states[state].set);
+            fan->states[fan->n++] = state;
+        }
+    return true;
+}
+
+/* Follows the states that take a class, of which there are too many for a fan. */
+static void follow_many(struct builder *b, const uint64_t *from, uint32_t class, uint64_t *to) {
+    for (uint32_t word = 0; word + 1 < b->words; word++)
+        for (uint64_t rest = from[word]; rest; rest &= rest - 1) {
+            uint32_t state = word * 64 + (uint32_t)__builtin_ctzll(rest);
+            const struct pattern_state *at = &b->pool->states[state];
+            if (at->op == PATTERN_CHAR && has(b->member + at->set * b->class_words, class))
+                follow_state(b, to, state);
+        }
+}
+
+/* fan: NULL if there is none. False: the length is exceeded, or nothing that is wanted can follow. */
+static bool successor(struct builder *b, const uint64_t *from, const struct fan *fan,
+                      uint32_t class, uint64_t *to) {
     uint64_t count = from[b->words - 1];
-    memset(to, 0, b->words * sizeof *to);
+    to[b->words - 1] = 0;
     if (b->length) {
         uint64_t most = b->length->max;
         if (most != LANGUAGE_INFINITE && count >= most) return false;
         to[b->words - 1] = most != LANGUAGE_INFINITE || count < b->length->min ? count + 1 : count;
     }
     for (uint32_t word = 0; word + 1 < b->words; word++)
-        for (uint64_t rest = from[word]; rest; rest &= rest - 1) {
-            uint32_t state = word * 64 + (uint32_t)__builtin_ctzll(rest);
-            const struct pattern_state *at = &b->pool->states[state];
-            if (at->op == PATTERN_MATCH)
-                to[word] |= 1ull << (state & 63);
-            else if (at->op == PATTERN_CHAR && has(b->member + at->set * b->class_words, class))
-                follow_state(b, to, state);
-        }
-    for (uint32_t word = 0; word + 1 < b->words; word++) to[word] |= b->restart[word];
+        to[word] = (from[word] & b->match[word]) | b->restart[word];
+    for (uint64_t rest = fan ? fan->of[class] : 0; rest; rest &= rest - 1)
+        follow_state(b, to, fan->states[__builtin_ctzll(rest)]);
+    if (!fan) follow_many(b, from, class, to);
     b->work += b->words;
     tidy(b, to);
     return !hopeless(b, to) && judged(b, to);
-}
-
-/* The bits of a word of states that lie in [from, end). */
-static uint64_t within(uint32_t word, uint32_t from, uint32_t end) {
-    uint64_t bits = UINT64_MAX;
-    if (from > word * 64) bits &= UINT64_MAX << (from - word * 64);
-    if (end < word * 64 + 64) bits &= ~(UINT64_MAX << (end - word * 64));
-    return bits;
 }
 
 /* Does an automaton match if the text ends in the set? Ends are passed from there; what else is in
@@ -321,19 +340,21 @@ static uint64_t within(uint32_t word, uint32_t from, uint32_t end) {
 static bool matches(struct builder *b, const struct pattern_automaton *automaton,
                     const uint64_t *set, uint64_t *scratch) {
     uint32_t first = automaton->first / 64, end = (automaton->end + 63) / 64;
-    memset(scratch, 0, b->words * sizeof *scratch);
+    uint64_t ends = 0;
     for (uint32_t word = first; word < end; word++) {
-        scratch[word] = set[word] & ~b->finish[word] & within(word, automaton->first, automaton->end);
-        b->work += bits_count(scratch[word]);
+        uint64_t own = set[word] & within(word, automaton->first, automaton->end);
+        scratch[word] = own & ~b->finish[word];
+        ends |= own & b->finish[word];
     }
-    for (uint32_t word = first; word < end; word++) {
+    b->work += end - first;
+    for (uint32_t word = first; word < end && ends; word++) {
         uint64_t rest = set[word] & b->finish[word] & within(word, automaton->first, automaton->end);
         for (; rest; rest &= rest - 1) {
             uint32_t state = word * 64 + (uint32_t)__builtin_ctzll(rest);
             close_over(b, scratch, b->pool->states[state].out, false, true);
         }
     }
-    return has(scratch, automaton->first);
+    return has(scratch, automaton->first); /* its own states lie in the words from `first` on */
 }
 
 static uint32_t label_of(struct builder *b, const uint64_t *set, uint64_t *scratch) {
@@ -403,43 +424,12 @@ static uint16_t state_of(struct builder *b) {
     return (uint16_t)n;
 }
 
-/* What a state's successors depend on: which of its characters' sets hold the class. */
-struct fan {
-    uint64_t of[MAX_CLASSES]; /* by class */
-    uint32_t n;
-    uint64_t held[8]; /* found before, with the state they lead to */
-    uint16_t next[8];
-    uint32_t n_known;
-};
-
-static void fan_mark(const struct builder *b, struct fan *fan, uint32_t set) {
-    const uint64_t *member = b->member + set * b->class_words;
-    for (uint32_t word = 0; word < b->class_words; word++)
-        for (uint64_t rest = member[word]; rest; rest &= rest - 1)
-            fan->of[word * 64 + (uint32_t)__builtin_ctzll(rest)] |= 1ull << fan->n;
-}
-
-/* False: there are too many characters to tell. */
-static bool fan_open(const struct builder *b, const uint64_t *set, struct fan *fan) {
-    fan->n = fan->n_known = 0;
-    memset(fan->of, 0, b->language->n_classes * sizeof *fan->of);
-    for (uint32_t word = 0; word + 1 < b->words; word++)
-        for (uint64_t rest = set[word]; rest; rest &= rest - 1) {
-            const struct pattern_state *at =
-                &b->pool->states[word * 64 + (uint32_t)__builtin_ctzll(rest)];
-            if (at->op != PATTERN_CHAR) continue;
-            if (fan->n == 64) return false;
-            fan_mark(b, fan, at->set);
-            fan->n++;
-        }
-    return true;
-}
-
 /* The state that the class leads to; room for one more is there. */
-static uint16_t follow_class(struct builder *b, uint32_t state, uint32_t class) {
+static uint16_t follow_class(struct builder *b, uint32_t state, const struct fan *fan,
+                             uint32_t class) {
     uint64_t *to = b->sets + (size_t)b->language->n_states * b->words;
-    return successor(b, b->sets + (size_t)state * b->words, class, to) ? state_of(b)
-                                                                       : LANGUAGE_DEAD;
+    return successor(b, b->sets + (size_t)state * b->words, fan, class, to) ? state_of(b)
+                                                                            : LANGUAGE_DEAD;
 }
 
 static bool build_row(struct builder *b, uint32_t state) {
@@ -454,7 +444,7 @@ static bool build_row(struct builder *b, uint32_t state) {
         b->work += told ? fan.n / 8 + 1 : 1;
         if (i == fan.n_known) {
             if (!reserve_state(b)) return false;
-            next = follow_class(b, state, class);
+            next = follow_class(b, state, told ? &fan : NULL, class);
             if (told && i < 8) {
                 fan.held[i] = held;
                 fan.next[i] = next;
@@ -498,10 +488,12 @@ enum pattern_result language_build(struct language *language, const struct patte
     b.restart = calloc(b.words, sizeof *b.restart);
     b.keep = calloc(b.words, sizeof *b.keep);
     b.finish = calloc(b.words, sizeof *b.finish);
+    b.match = calloc(b.words, sizeof *b.match);
     if (b.words <= CLOSURE_WORDS)
         b.closures = calloc((size_t)pool->n_states * b.words + 1, sizeof *b.closures);
     b.stack = malloc((2 * (size_t)pool->n_states + 2) * sizeof *b.stack);
-    if (!b.restart || !b.keep || !b.finish || !b.stack || !build_classes(&b)) b.result = PATTERN_MEMORY;
+    if (!b.restart || !b.keep || !b.finish || !b.match || !b.stack || !build_classes(&b))
+        b.result = PATTERN_MEMORY;
     if (b.result == PATTERN_OK) {
         mark_kept(&b);
         build_states(&b);
@@ -509,6 +501,7 @@ enum pattern_result language_build(struct language *language, const struct patte
     free(b.restart);
     free(b.keep);
     free(b.finish);
+    free(b.match);
     free(b.closures);
     free(b.stack);
     free(b.member);

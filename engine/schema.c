@@ -8,7 +8,7 @@
 #include "engine/schema_part.h"
 #include "engine/vector.h"
 
-enum { JSON_DEPTH = 256, PATTERN_STEPS = 3 << 19 };
+enum { JSON_DEPTH = 256, PATTERN_STEPS = 1 << 20 };
 
 /* ---- conjunctions ---- */
 
@@ -169,8 +169,6 @@ static bool parse(struct schema *schema, const char *text, size_t len) {
 }
 
 static bool compile(struct schema *schema) {
-    if (!parse(schema, schema->source_text, schema->source_len)) return false;
-    schema->document_parts = schema->n_parts;
     schema->root_node = root_node(schema);
     return schema->root_node != RULES_NONE && schema_compile_sets(schema);
 }
@@ -189,8 +187,10 @@ static struct schema *new_schema(const struct schema_options *options, struct ru
     return schema;
 }
 
-static void release(struct schema *schema) {
+void schema_free(struct schema *schema) {
+    if (!schema) return;
     json_free(schema->doc);
+    schema_instances_free(schema);
     free(schema->parts);
     free(schema->members);
     free(schema->sets);
@@ -202,25 +202,20 @@ static void release(struct schema *schema) {
     buf_free(&schema->text);
     schema_resources_free(schema);
     schema_made_free(schema);
-}
-
-void schema_free(struct schema *schema) {
-    if (schema) release(schema);
     free(schema);
 }
 
+/* The parts stay: they are what the document says. */
 bool schema_compile_frugally(struct schema *schema) {
-    if (!schema->too_large || schema->frugal) return false;
-    struct schema *fresh = new_schema(&schema->options, schema->rules, schema->error);
-    if (!fresh) return false;
-    fresh->source_text = schema->source_text;
-    fresh->source_len = schema->source_len;
-    fresh->frugal = true;
-    fresh->merge_failed = schema->merge_failed;
-    release(schema);
-    *schema = *fresh;
-    schema->options.place = schema->place;
-    free(fresh);
+    if (!schema->too_large || schema->frugal || !schema->document_parts) return false;
+    schema_map_clear(&schema->set_map);
+    schema->n_sets = schema->n_terms = schema->n_duties = schema->n_overlaps = 0;
+    schema->compiled = schema->rounds = schema->work = schema->pruned = 0;
+    schema->compared = 0;
+    schema->pattern_steps = PATTERN_STEPS;
+    schema->judge = RULES_NONE;
+    schema->too_large = schema->exact = schema->uncertain = false;
+    schema->frugal = true;
     *schema->error = (struct error){0};
     return compile(schema);
 }
@@ -232,9 +227,11 @@ struct schema *schema_compile(const char *text, size_t len, const struct schema_
     if (!schema) return NULL;
     schema->source_text = text;
     schema->source_len = len;
-    if (compile(schema)) return schema;
-    if (schema->too_large && !schema->frugal) rules_rewind(rules, &mark);
-    if (schema_compile_frugally(schema)) return schema;
+    bool parsed = parse(schema, text, len);
+    schema->document_parts = schema->n_parts;
+    if (parsed && compile(schema)) return schema;
+    if (parsed && schema->too_large) rules_rewind(rules, &mark);
+    if (parsed && schema_compile_frugally(schema)) return schema;
     schema_free(schema);
     return NULL;
 }

@@ -9,7 +9,7 @@ enum {
     MAX_WORK = 20000,
     MAX_NODE_WORK = 1500,
     FIRST_WORK = 4000,
-    FIRST_WORK_FREE = 900, /* and twice the number of subschemas */
+    FIRST_WORK_FREE = 1100, /* and the number of subschemas */
     FIRST_NODE_WORK = 300,
     FEW_PARTS = 64, /* of a bundle without `if`, lists of which ask for many and are pruned */
     MOST_PRUNED = 64, /* alternatives of a node that was pruned */
@@ -236,7 +236,7 @@ bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
                    struct alternatives *out) {
     struct bundle bundle = {.types = TYPE_ALL};
     bool first = !schema->frugal;
-    uint32_t most = first ? FIRST_WORK_FREE + 2 * schema->document_parts : MAX_WORK;
+    uint32_t most = first ? FIRST_WORK_FREE + schema->document_parts : MAX_WORK;
     if (first && most > FIRST_WORK) most = FIRST_WORK;
     schema->prune_from = schema->work + PRUNE_FROM;
     schema->pruned = false;

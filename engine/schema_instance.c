@@ -1,4 +1,5 @@
 /* Values that stand in the schema itself (enum, const) against its other keywords. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/decimal.h"
@@ -28,12 +29,57 @@ static uint8_t type_of(const struct json *value) {
 }
 
 /* Compared in all, before the schema is too large: two long lists against each other. */
-enum { MAX_COMPARED = 1 << 21 };
+enum { MAX_COMPARED = 1 << 21, FEW = 8 /* values of an enum, that are looked through */ };
 
-static bool in_list(const struct json *list, const struct json *value) {
+static bool in_short_list(const struct json *list, const struct json *value) {
     for (uint32_t i = 0; i < list->len; i++)
         if (list->items[i] == value || json_same(list->items[i], value)) return true;
     return false;
+}
+
+/* There are two to four slots for a value. */
+static uint32_t last_slot(const struct json *list) {
+    return (4u << (31 - __builtin_clz(list->len))) - 1;
+}
+
+/* Where a value's index + 1 is, or would be. NULL: too much was compared. */
+static uint32_t *slot_of(struct schema *schema, uint32_t *slots, const struct json *list,
+                         const struct json *value) {
+    uint32_t last = last_slot(list), at = (uint32_t)guard_json_hash(value) & last;
+    while (slots[at] && !json_same(list->items[slots[at] - 1], value)) {
+        if (++schema->compared > MAX_COMPARED) return NULL;
+        at = (at + 1) & last;
+    }
+    return &slots[at];
+}
+
+static bool hash_list(struct schema *schema, struct schema_part *part, const struct json *list) {
+    part->listed = calloc((size_t)last_slot(list) + 1, sizeof *part->listed);
+    if (!part->listed) return schema_fail(schema, RULES_MEMORY);
+    for (uint32_t i = 0; i < list->len; i++) {
+        uint32_t *slot = slot_of(schema, part->listed, list, list->items[i]);
+        if (!slot) return schema_fail(schema, RULES_TOO_LARGE);
+        *slot = i + 1;
+    }
+    return true;
+}
+
+void schema_instances_free(struct schema *schema) {
+    for (uint32_t i = 0; i < schema->n_parts; i++) free(schema->parts[i].listed);
+}
+
+/* Is it among the values of the part's enum? */
+static enum schema_verdict in_list(struct schema *schema, struct schema_part *part,
+                                   const struct json *list, const struct json *value) {
+    schema->compared += list->len <= FEW ? list->len : 1;
+    if (schema->compared > MAX_COMPARED)
+        return schema_fail(schema, RULES_TOO_LARGE), VERDICT_UNKNOWN;
+    if (list->len <= FEW)
+        return in_short_list(list, value) ? VERDICT_YES : VERDICT_NO;
+    if (!part->listed && !hash_list(schema, part, list)) return VERDICT_UNKNOWN;
+    const uint32_t *slot = slot_of(schema, part->listed, list, value);
+    if (!slot) return schema_fail(schema, RULES_TOO_LARGE), VERDICT_UNKNOWN;
+    return *slot ? VERDICT_YES : VERDICT_NO;
 }
 
 static uint32_t code_points(const struct json *value) {
@@ -286,12 +332,13 @@ static enum schema_verdict combined(struct schema *schema, uint32_t part, const 
     return target == RULES_NONE ? VERDICT_UNKNOWN : allows(schema, target, value, depth + 1);
 }
 
-static bool listed(const struct schema *schema, uint32_t part, const struct json *value,
-                   const struct json *source) {
+static enum schema_verdict listed(struct schema *schema, uint32_t part, const struct json *value,
+                                  const struct json *source) {
     const struct json *list = schema_get(schema, part, KW_ENUM);
     const struct json *constant = schema_get(schema, part, KW_CONST);
-    return (!list || list == source || in_list(list, value)) &&
-           (!constant || json_same(constant, value));
+    if (constant && !json_same(constant, value)) return VERDICT_NO;
+    return !list || list == source ? VERDICT_YES
+                                   : in_list(schema, &schema->parts[part], list, value);
 }
 
 /* All but what its applicators in place say. */
@@ -301,11 +348,9 @@ static enum schema_verdict allows_itself(struct schema *schema, uint32_t part, c
     if (depth > 200) return schema_fail(schema, RULES_TOO_LARGE), VERDICT_UNKNOWN;
     if (!(schema->parts[part].types & type)) return VERDICT_NO;
     if (schema->parts[part].present == 0) return VERDICT_YES;
-    const struct json *list = schema_get(schema, part, KW_ENUM);
-    if (list && (depth || list != schema->source) && (schema->compared += list->len) > MAX_COMPARED)
-        return schema_fail(schema, RULES_TOO_LARGE), VERDICT_UNKNOWN;
-    if (!listed(schema, part, value, depth ? NULL : schema->source)) return VERDICT_NO;
-    enum schema_verdict verdict = refuse_others(schema, part, type);
+    enum schema_verdict verdict = listed(schema, part, value, depth ? NULL : schema->source);
+    if (verdict != VERDICT_YES) return verdict;
+    verdict = refuse_others(schema, part, type);
     if (verdict != VERDICT_YES) return verdict;
     if (type & (TYPE_NUMBER | TYPE_INTEGER) && !number_allowed(schema, part, value))
         return VERDICT_NO;

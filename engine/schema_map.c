@@ -21,6 +21,11 @@ static bool grow(struct schema_map *map) {
     return true;
 }
 
+void schema_map_clear(struct schema_map *map) {
+    if (map->cap) memset(map->slots, 0xFF, map->cap * sizeof *map->slots);
+    map->n = 0;
+}
+
 struct schema_slot *schema_map_slot(struct schema_map *map, uint64_t hash, uint32_t *probe) {
     if (*probe == 0 && (map->n + 1) * 2 > map->cap && !grow(map)) return NULL;
     uint32_t at = ((uint32_t)hash + (*probe)++) & (map->cap - 1);

@@ -37,6 +37,7 @@ struct schema_part {
     uint32_t target;           /* where $ref leads, once resolved; RULES_NONE before */
     uint32_t resource;         /* what its $ref is relative to; RULES_NONE: not known yet */
     uint32_t constants[2];     /* of its anyOf, its oneOf, see schema_constants; 0: not known yet */
+    uint32_t *listed;          /* its enum's values by hash, once needed (schema_instance.c) */
     uint8_t types;
 };
 
@@ -182,6 +183,7 @@ void schema_locate(const struct schema *schema, const struct json *json, const c
 /* ---- schema_map.c ---- */
 /* The slot of a hash: continue with `probe` until found or empty (value RULES_NONE). NULL when memory
  * runs out. */
+void schema_map_clear(struct schema_map *map);
 struct schema_slot *schema_map_slot(struct schema_map *map, uint64_t hash, uint32_t *probe);
 
 /* ---- schema_check.c ---- */
@@ -409,6 +411,8 @@ void schema_look_around(struct schema *schema, uint32_t part, struct schema_open
 bool schema_closes(const struct schema_openness *is);
 
 /* ---- schema_instance.c ---- */
+/* What was needed to find values in enums. */
+void schema_instances_free(struct schema *schema);
 /* Does the value satisfy a part, with everything it refers to? Unknown: error is set. */
 enum schema_verdict schema_allows(struct schema *schema, uint32_t part, const struct json *value);
 /* The same of a term of a bundle that is multiplied out: what $ref, allOf and anyOf lead to is in the

@@ -5,7 +5,7 @@
 
 #include "engine/hash.h"
 
-enum { MAX_DEPTH = 48, MERGE_STEPS = 3 << 16, LONG = 64 /* of a length that is a pattern */ };
+enum { MAX_DEPTH = 48, MERGE_STEPS = 1 << 18, LONG = 64 /* of a length that is a pattern */ };
 
 /* A byte below OP_TRUE is a source. The last three have the number of their operands behind them. */
 enum { OP_TRUE = LANGUAGE_PATTERNS, OP_FALSE, OP_NOT, OP_AND, OP_OR, OP_ONE };
@@ -375,7 +375,7 @@ static bool make_key(struct schema *schema, const struct schema_text *text,
 /* *found stays RULES_NONE if it would be too large, or if a pattern is none. */
 static bool find_or_build(struct schema *schema, const struct schema_text *text,
                           const struct language_length *length, uint32_t *found) {
-    const struct language_outlook look = {.judge = outlook, .user = text, .cost = text->n / 4};
+    const struct language_outlook look = {.judge = outlook, .user = text, .cost = text->n};
     struct language language = {0};
     if (!make_key(schema, text, length)) return false;
     const char *key = schema->text.bytes;

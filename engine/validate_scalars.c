@@ -84,10 +84,20 @@ KEYWORD_CHECK(const) {
 /* Larger than any count there can be; also what larger numbers become. */
 #define COUNT_HUGE ((uint64_t)1 << 40)
 
+static bool plain_count(const struct json *value, uint64_t *count) {
+    *count = 0;
+    for (uint32_t i = 0; i < value->len; i++) {
+        if (value->text[i] < '0' || value->text[i] > '9') return false;
+        *count = *count * 10 + (uint64_t)(value->text[i] - '0');
+    }
+    return true;
+}
+
 bool validate_count(struct compiler *c, const struct json *value, uint64_t *count) {
     if (value->type != JSON_NUMBER || !json_number_is_integer(value->text, value->len) ||
         decimal_sign(value->text, value->len) < 0)
         return validate_malformed(c, value, "must be a whole number, not negative");
+    if (value->len <= 9 && plain_count(value, count)) return true;
     /* Spellings such as 2.0 and 1e3 count too: found by halving, with exact comparisons. */
     uint64_t low = 0, high = COUNT_HUGE;
     while (low < high) {

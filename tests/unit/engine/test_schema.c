@@ -38,6 +38,27 @@ START_TEST(too_many_automata) {
 }
 END_TEST
 
+/* Two lists of thousands of values, one against the other. */
+START_TEST(long_lists) {
+    enum { VALUES = 3000 };
+    char *text = malloc(1 << 18), *at = text + sprintf(text, "{\"allOf\":[{\"enum\":[null");
+    for (int i = 0; i < VALUES; i++) at += sprintf(at, ",\"v%d\"", i);
+    at += sprintf(at, ",1,[2]]},{\"enum\":[[2.0],1.0");
+    for (int i = 0; i < VALUES; i++) at += sprintf(at, ",\"v%d\"", VALUES * 2 - 1000 - i);
+    sprintf(at, "]}]}");
+    struct grammar *grammar = compile(text);
+    check(grammar, "\"v2999\"", true);
+    check(grammar, "\"v2001\"", true);
+    check(grammar, "\"v2000\"", false);
+    check(grammar, "\"v3000\"", false);
+    check(grammar, "null", false);
+    check(grammar, "1", true);
+    check(grammar, "[2]", true);
+    grammar_unref(grammar);
+    free(text);
+}
+END_TEST
+
 /* Branches that overlap are compiled anew, others stay; guards of all tools are judged by their own
  * schemas. */
 START_TEST(overlaps_among_tools) {
@@ -150,6 +171,7 @@ static Suite *suite(void) {
     TCase *t = tcase_create("attempts");
     tcase_add_test(t, too_many_automata);
     tcase_add_test(t, overlaps_among_tools);
+    tcase_add_test(t, long_lists);
     suite_add_tcase(s, t);
     t = tcase_create("strings");
     tcase_add_loop_test(t, merged, 0, sizeof choices / sizeof *choices);
