@@ -35,8 +35,12 @@ bool stacks_init(struct stacks *stacks, const struct network *network) {
     return !stacks->failed;
 }
 
-static void free_tables(struct stacks *stacks) {
+static void free_insides(struct stacks *stacks) {
     for (uint32_t i = 0; i < stacks->n_shapes; i++) inside_free(stacks->shapes[i].inside);
+}
+
+static void free_tables(struct stacks *stacks) {
+    free_insides(stacks);
     free(stacks->frames);
     free(stacks->shapes);
     free(stacks->ways);
@@ -252,6 +256,38 @@ static struct moment *moment_at(const struct stacks_user *user, uint32_t i) {
     return (struct moment *)((char *)user->moments + i * user->stride);
 }
 
+/* Moves what one table holds to the memory of another, which is larger: that is there already, and
+ * new memory is dear. */
+static void keep_memory(void **fresh, uint32_t *cap, void *old, uint32_t old_cap, size_t bytes) {
+    if (old_cap < *cap) {
+        free(old);
+        return;
+    }
+    if (bytes) memcpy(old, *fresh, bytes);
+    free(*fresh);
+    *fresh = old;
+    *cap = old_cap;
+}
+
+static void keep_tables(struct stacks *fresh, struct stacks *old) {
+    size_t classes = fresh->network->alphabet.n_classes, words = fresh->network->alphabet.words;
+#define KEEP(table, n) \
+    keep_memory((void **)&fresh->table, &fresh->cap_##table, old->table, old->cap_##table, \
+                (n) * sizeof *fresh->table)
+    KEEP(frames, fresh->n_frames);
+    KEEP(shapes, fresh->n_shapes);
+    KEEP(ways, fresh->n_ways);
+    KEEP(next, fresh->n_shapes * classes);
+    KEEP(allowed, fresh->n_shapes * words);
+    KEEP(moves, fresh->n_moves);
+    KEEP(memos, fresh->n_memos);
+    KEEP(frame_slots, 0);
+    KEEP(shape_slots, 0);
+    KEEP(memo_slots, 0);
+#undef KEEP
+    stacks_fill_slots(fresh);
+}
+
 bool stacks_collect(struct stacks *stacks) {
     struct stacks fresh = {.network = stacks->network};
     struct stacks old = *stacks;
@@ -270,9 +306,11 @@ bool stacks_collect(struct stacks *stacks) {
     fresh.closure = old.closure;
     fresh.work = old.work;
     fresh.spent = old.spent;
+    fresh.held = old.held;
     fresh.gave_up = old.gave_up;
     fresh.collections = old.collections + 1;
-    free_tables(&old);
+    free_insides(&old);
+    keep_tables(&fresh, &old);
     *stacks = fresh;
     size_t live = stacks_bytes(stacks);
     stacks->limit = 2 * live > BUDGET ? 2 * live : BUDGET;

@@ -97,7 +97,7 @@ struct stacks {
     uint64_t collections;
     struct closure *closure;
     struct moment start;
-    uint64_t work;  /* done, in entries of closures and frames */
+    uint64_t work;  /* done: entries of closures, ways, frames (which count twice) */
     uint64_t spent; /* by steps: the work they take where nothing is known of them */
     uint32_t held;  /* walks that are open: nothing is dropped */
     bool gave_up; /* ways were left out */
@@ -159,6 +159,7 @@ uint32_t stacks_frame(struct stacks *stacks, uint32_t parent, uint32_t state, ui
 uint32_t stacks_shape(struct stacks *stacks, const struct way *ways, uint32_t n, bool ends);
 const struct memo *stacks_memo(const struct stacks *stacks, struct moment from, uint32_t class);
 void stacks_remember(struct stacks *stacks, struct memo memo);
+void stacks_fill_slots(struct stacks *stacks); /* anew, from the tables */
 
 /* ---- stacks_closure.c: from a character to all that may take the next ---- */
 struct closure {

@@ -64,7 +64,7 @@ static uint32_t rest_of(const struct stacks *stacks, const struct frame_of_stack
 uint32_t stacks_frame(struct stacks *stacks, uint32_t parent, uint32_t state, uint32_t count) {
     uint64_t hash = hash_frame(stacks, parent, state, count);
     bool grown;
-    stacks->work++;
+    stacks->work += 2;
     if (!grow_slots(&stacks->frame_slots, &stacks->cap_frame_slots, stacks->n_frames, &grown))
         return out_of_memory(stacks), 0;
     for (uint32_t i = STACKS_ROOT + 1; grown && i < stacks->n_frames; i++)
@@ -202,4 +202,17 @@ void stacks_remember(struct stacks *stacks, struct memo memo) {
     stacks->memos[stacks->n_memos] = memo;
     put(stacks->memo_slots, stacks->cap_memo_slots, hash_memo(memo.from, memo.class),
         stacks->n_memos++);
+}
+
+void stacks_fill_slots(struct stacks *stacks) {
+    memset(stacks->frame_slots, 0, stacks->cap_frame_slots * sizeof *stacks->frame_slots);
+    memset(stacks->shape_slots, 0, stacks->cap_shape_slots * sizeof *stacks->shape_slots);
+    memset(stacks->memo_slots, 0, stacks->cap_memo_slots * sizeof *stacks->memo_slots);
+    for (uint32_t i = STACKS_ROOT + 1; i < stacks->n_frames; i++)
+        put(stacks->frame_slots, stacks->cap_frame_slots, stacks->frames[i].hash, i);
+    for (uint32_t i = 0; i < stacks->n_shapes; i++)
+        put(stacks->shape_slots, stacks->cap_shape_slots, stacks->shapes[i].hash, i);
+    for (uint32_t i = 0; i < stacks->n_memos; i++)
+        put(stacks->memo_slots, stacks->cap_memo_slots,
+            hash_memo(stacks->memos[i].from, stacks->memos[i].class), i);
 }

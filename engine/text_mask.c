@@ -7,8 +7,10 @@
 #include "engine/text_walk.h"
 #include "engine/vector.h"
 
-/* The limits, in units: of finding all tokens, by nodes of the trie, and then the short ones. */
-enum { WHOLE = 60000, SHORT = 50000 };
+/* The limits, in units: of finding all tokens, and then the short ones. */
+enum { WHOLE = 430000, SHORT = 100000 };
+
+enum { LEAKS = 512 /* places: with more it is better to walk with the real stack */ };
 
 struct leaving {      /* at this node of the trie a token may return to the base */
     struct moment at; /* before the node's byte, over the hole */
@@ -21,8 +23,9 @@ struct inside {
     struct leaving *leaving;
     uint32_t n_leaving, cap_leaving;
     uint32_t units;
-    bool known; /* else text returns to the base early */
-    bool over;  /* too much for one mask: nothing else is known */
+    bool known; /* else most text returns to the base early */
+    bool leaky; /* much of it does; nothing else is known */
+    bool over;  /* too much for one mask; nothing else is known */
 };
 
 void inside_free(struct inside *inside) {
@@ -30,10 +33,6 @@ void inside_free(struct inside *inside) {
     free(inside->bits);
     free(inside->leaving);
     free(inside);
-}
-
-static uint32_t whole_limit(const struct trie *trie) {
-    return WHOLE + trie->all.n / 2;
 }
 
 /* ---- inside ---- */
@@ -46,20 +45,22 @@ static void note_leaving(struct text_walk *walk, uint32_t node, uint32_t state, 
         return;
     }
     inside->leaving[inside->n_leaving++] = (struct leaving){walk->states[state].at, node, place};
+    if (inside->n_leaving > LEAKS) walk->limit = 0;
 }
 
 /* All of it; if not `all`, only if text of all common kinds stays inside. */
 static void walk_inside(struct inside *inside, struct stacks *stacks, uint32_t shape, bool all) {
     struct text_walk walk;
     if (!text_walk_open(&walk, stacks, inside->trie, inside->bits)) return;
-    walk.limit = whole_limit(inside->trie);
+    walk.limit = WHOLE;
     walk.leave = note_leaving;
     walk.user = inside;
     uint32_t state = text_walk_state(&walk, (struct moment){shape, STACKS_HOLE});
     inside->known = all || text_walk_is_broad(&walk, state);
     if (inside->known) text_walk_all(&walk, state, ALPHABET_START);
     inside->units = walk.units;
-    inside->over = walk.over;
+    inside->leaky = inside->n_leaving > LEAKS;
+    inside->over = text_walk_is_over(&walk) && !inside->leaky;
     text_walk_close(&walk);
 }
 
@@ -84,9 +85,12 @@ static const struct inside *find_inside(struct stacks *stacks, uint32_t shape,
     }
     inside->trie = trie;
     walk_inside(inside, stacks, shape, all);
-    if (inside->over || !inside->known) {
+    if (inside->over || inside->leaky || !inside->known) {
         free(inside->bits);
+        free(inside->leaving);
         inside->bits = NULL;
+        inside->leaving = NULL;
+        inside->n_leaving = inside->cap_leaving = 0;
     }
     stacks->shapes[shape].inside = inside;
     stacks->inside_bytes += bytes_of(inside);
@@ -95,9 +99,9 @@ static const struct inside *find_inside(struct stacks *stacks, uint32_t shape,
 
 /* Where tokens leave, the real stack is put below. */
 static void walk_leaving(struct text_walk *walk, struct moment at, const struct inside *inside) {
-    enum { UNIT_LEAVE = 16 };
+    enum { UNIT_LEAVE = 50 };
     memcpy(walk->bits, inside->bits, (walk->trie->n_words + 1) * sizeof *walk->bits);
-    for (uint32_t i = 0; i < inside->n_leaving && !walk->over && !walk->stacks->failed; i++) {
+    for (uint32_t i = 0; i < inside->n_leaving && !text_walk_is_over(walk) && !walk->stacks->failed; i++) {
         const struct leaving *leaving = &inside->leaving[i];
         struct moment from = {leaving->at.shape,
                               stacks_on(walk->stacks, at.base, leaving->at.base)};
@@ -115,17 +119,15 @@ static bool fill_whole(struct text_walk *walk, struct moment at, uint32_t place)
     bool between = place == ALPHABET_START && stacks->frames[at.base].depth <= STACKS_HALF;
     uint32_t state = text_walk_state(walk, at);
     const struct inside *inside = NULL;
-    walk->limit = whole_limit(walk->trie);
+    walk->limit = WHOLE;
     if (between) inside = find_inside(stacks, at.shape, walk->trie, false);
-    if (inside && !inside->known && !inside->over) {
-        if (text_walk_is_broad(walk, state)) inside = NULL;
-        else inside = find_inside(stacks, at.shape, walk->trie, true);
-    }
+    if (inside && !inside->known && !inside->over && !text_walk_is_broad(walk, state))
+        inside = find_inside(stacks, at.shape, walk->trie, true);
     if (inside) walk->units += inside->units;
     if (inside && inside->over) return false;
-    if (inside) walk_leaving(walk, at, inside);
+    if (inside && inside->known && !inside->leaky) walk_leaving(walk, at, inside);
     else text_walk_all(walk, state, place);
-    return !walk->over;
+    return !text_walk_is_over(walk);
 }
 
 uint32_t text_mask_fill(struct stacks *stacks, const struct cursor *from, const struct trie *trie,
@@ -141,7 +143,6 @@ uint32_t text_mask_fill(struct stacks *stacks, const struct cursor *from, const 
     if (stacks_tidy(stacks) && text_walk_open(&walk, stacks, trie, work)) {
         cost->whole = fill_whole(&walk, cursor.at, cursor.place);
         if (!cost->whole) {
-            walk.over = false;
             walk.limit = walk.units + SHORT;
             text_walk_short(&walk, text_walk_state(&walk, cursor.at), cursor.place);
         }

@@ -56,6 +56,7 @@ static uint32_t expand(struct search *search, uint32_t member, uint32_t kinds) {
         const struct network_kind *of = &network->kinds[kind];
         for (uint32_t i = 0; i < of->n && !(refused >> kind & 1); i++) {
             uint32_t target = text_walk_step(search->walk, search->states[member], of->classes[i]);
+            search->walk->units += 2;
             if (is_dear(search)) return search->limit = far - 1, 0;
             if (target >= WALK_SPECIAL) refused |= 1u << kind;
             else if (!add_member(search, target, far, kind)) search->limit = far - 1;
@@ -82,20 +83,19 @@ static uint32_t run(struct search *search, uint32_t state, uint32_t kinds) {
             if (i > 0 && weight(refused) > weight(by)) refused = by;
         }
         kinds &= ~refused;
-    } while (refused && kinds && !search->walk->over);
+    } while (refused && kinds && !text_walk_is_over(search->walk));
     return kinds;
 }
 
 /* Notes what holds for the members. What was found for one itself is kept. */
 static void note(const struct search *search, uint32_t kinds) {
     for (uint32_t i = 0; i < search->n; i++) {
-        struct walk_state *state = &search->walk->states[search->states[i]];
-        bool endless = search->limit == WALK_FAR;
+        const struct walk_state *state = &search->walk->states[search->states[i]];
         if (search->far[i] > search->limit) break; /* not tried */
-        if (i > 0 && (state->looked || weight(state->open) > weight(kinds))) continue;
-        state->open = kinds;
-        state->far = (uint8_t)(endless ? WALK_FAR : search->limit - search->far[i]);
-        state->looked |= endless;
+        struct walk_loop *loop = &search->walk->loops[search->states[i]];
+        if (i > 0 && (state->looked || weight(TRIE_FINE & ~loop->closed) > weight(kinds))) continue;
+        loop->closed = TRIE_FINE & ~kinds;
+        loop->far = search->limit == WALK_FAR ? WALK_FAR : search->limit - search->far[i];
     }
 }
 
@@ -108,5 +108,5 @@ void text_open_find(struct text_walk *walk, uint32_t state) {
     if (is_dear(&search)) return;
     kinds = run(&search, state, kinds);
     walk->looked += walk->units - search.begun;
-    if (!walk->over && kinds && search.limit) note(&search, kinds);
+    if (!text_walk_is_over(walk) && kinds && search.limit) note(&search, kinds);
 }

@@ -5,22 +5,36 @@
 
 #include "engine/vector.h"
 
-/* Units: what one takes of the time of a node. */
+/* In units. */
 enum {
-    UNIT_STEP = 8,  /* a row's entry is found */
-    UNIT_WORK = 4,  /* an entry of a closure, a frame */
-    UNIT_QUEUE = 3, /* a node in the order of lengths */
-    WORTH = 512     /* nodes: below fewer it is not looked what loops */
+    UNIT_NODE = 4,   /* a node in the trie's order, */
+    UNIT_CLEAR = 2,  /* while clearing, */
+    UNIT_ASK = 3,    /* when it is asked what lies below */
+    UNIT_BLOCK = 8,  /* a subtree that is taken or left as a whole, */
+    UNIT_BIT = 2,    /* and each of its nodes */
+    UNIT_QUEUE = 12, /* a node in the order of lengths */
+    UNIT_STEP = 40,  /* an entry of a row is found; like the next twice what it takes: where there are */
+    UNIT_WORK = 20,  /* many steps little of the trie is walked. An entry of a closure, a frame */
+    UNIT_STATE = 60, /* a new one, */
+    UNIT_CLASSES = 2 /* and so many entries of its row */
+};
+
+enum {
+    TINY = 2, SMALL = 8,      /* nodes: fewer are walked rather than asked for what they have in common */
+    WORTH = 512     /* below fewer it is not looked what loops */
 };
 
 bool text_walk_open(struct text_walk *walk, struct stacks *stacks, const struct trie *trie,
                     uint64_t *bits) {
-    memset(walk, 0, offsetof(struct text_walk, at));
+    const struct alphabet *alphabet = &stacks->network->alphabet;
+    memset(walk, 0, offsetof(struct text_walk, start));
     walk->stacks = stacks;
     walk->trie = trie;
     walk->bits = bits;
     walk->n_classes = stacks->network->alphabet.n_classes;
     walk->aligned = true;
+    memcpy(walk->start, alphabet->ascii, sizeof alphabet->ascii);
+    memcpy(walk->start + 128, alphabet->lead, sizeof alphabet->lead);
     walk->cap_slots = 64;
     walk->slots = calloc(walk->cap_slots, sizeof *walk->slots);
     stacks->held++;
@@ -33,6 +47,7 @@ bool text_walk_open(struct text_walk *walk, struct stacks *stacks, const struct 
 void text_walk_close(struct text_walk *walk) {
     walk->stacks->held--;
     free(walk->states);
+    free(walk->loops);
     free(walk->next);
     free(walk->slots);
 }
@@ -61,14 +76,16 @@ uint32_t text_walk_state(struct text_walk *walk, struct moment moment) {
     for (at = (uint32_t)key & (walk->cap_slots - 1); (slot = walk->slots[at]);
          at = (at + 1) & (walk->cap_slots - 1))
         if (walk->states[slot - 1].key == key) return slot - 1;
-    if (n == WALK_STATES) return walk->over = true, WALK_DEAD;
+    if (n == WALK_STATES) return walk->limit = 0, WALK_DEAD;
     if (!vector_reserve((void **)&walk->states, &walk->cap_states, n + 1, sizeof *walk->states) ||
+        !vector_reserve((void **)&walk->loops, &walk->cap_loops, n + 1, sizeof *walk->loops) ||
         !vector_reserve((void **)&walk->next, &walk->cap_next, (n + 1) * classes + 1,
                         sizeof *walk->next))
         return walk->stacks->failed = true, WALK_DEAD;
     walk->states[n] = (struct walk_state){.at = moment, .key = key, .last = WALK_UNKNOWN};
+    walk->loops[n] = (struct walk_loop){.closed = TRIE_FINE};
     memset(walk->next + (size_t)n * classes, 0xFF, classes * sizeof *walk->next);
-    walk->units += classes / 8;
+    walk->units += UNIT_STATE + classes / UNIT_CLASSES;
     walk->slots[at] = (uint16_t)(n + 1);
     return walk->n_states++;
 }
@@ -89,7 +106,7 @@ static uint32_t find_step(struct text_walk *walk, uint32_t state, uint32_t class
     struct stacks *stacks = walk->stacks;
     struct moment from = walk->states[state].at, to;
     uint32_t target = WALK_DEAD, last = walk->states[state].last;
-    if (walk->over || stacks->failed) return WALK_DEAD;
+    if (text_walk_is_over(walk) || stacks->failed) return WALK_DEAD;
     stacks->spent = 0;
     walk->units += UNIT_STEP;
     if (last != WALK_UNKNOWN && are_alike(stacks, from.shape, class, last)) {
@@ -101,8 +118,9 @@ static uint32_t find_step(struct text_walk *walk, uint32_t state, uint32_t class
     case STEP_OUT: target = WALK_LEAVES; break;
     default: break;
     }
-    walk->units += UNIT_WORK * (uint32_t)stacks->spent;
-    if (walk->units > walk->limit) walk->over = true;
+    uint32_t work = UNIT_WORK * (uint32_t)stacks->spent;
+    if (work > walk->dearest) walk->dearest = work;
+    walk->units += work;
     walk->states[state].last = (uint16_t)class;
     walk->next[(size_t)state * walk->n_classes + class] = (uint16_t)target;
     return target;
@@ -140,17 +158,10 @@ static void clear_all(struct text_walk *walk, uint32_t from, uint32_t end) {
         walk->bits[nodes[i].token >> 6] &= ~(1ull << (nodes[i].token & 63));
 }
 
-/* Does the state take all that lies below a node? */
-static inline bool takes_all(const struct text_walk *walk, const struct walk_state *state, uint32_t node,
-                             uint32_t from) {
-    const struct trie_kinds *kinds = &walk->trie->kinds;
-    return !(trie_below_fine(kinds, node) & ~state->open) &&
-           (state->far == WALK_FAR || kinds->deepest[node] - from <= state->far);
-}
-
 /* Where a byte leads: a state with *place, or WALK_DEAD or WALK_LEAVES. */
 static inline uint32_t step_byte(struct text_walk *walk, uint32_t state, uint32_t byte, uint32_t *place) {
-    uint32_t target = alphabet_step(&walk->stacks->network->alphabet, *place, byte);
+    const struct alphabet *alphabet = &walk->stacks->network->alphabet;
+    uint32_t target = *place == ALPHABET_START ? walk->start[byte] : alphabet_step(alphabet, *place, byte);
     if (!(target & ALPHABET_PLACE)) {
         *place = ALPHABET_START;
         return text_walk_step(walk, state, target);
@@ -160,55 +171,73 @@ static inline uint32_t step_byte(struct text_walk *walk, uint32_t state, uint32_
     return reaches(walk, state, *place) ? state : WALK_DEAD;
 }
 
+/* All that lies below a node may follow. */
+static void take_all(struct text_walk *walk, uint32_t node, uint32_t size) {
+    set_text(walk, node, node + size);
+    walk->units += UNIT_BLOCK + UNIT_BIT * size;
+}
+
+/* Nothing of it may. */
+static void take_none(struct text_walk *walk, uint32_t node, uint32_t size) {
+    clear_all(walk, node, node + size);
+    walk->units += UNIT_BLOCK + UNIT_BIT * size;
+}
+
+/* May all follow that lies below a node? Also where it is looked for now, what loops. */
+static bool takes_all(struct text_walk *walk, uint32_t node, uint32_t state, uint32_t depth) {
+    const struct trie_kinds *kinds = &walk->trie->kinds;
+    walk->units += UNIT_ASK;
+    if (walk->trie->all.nodes[node].size >= WORTH && !walk->states[state].looked && walk->aligned)
+        text_open_find(walk, state);
+    const struct walk_loop *loop = &walk->loops[state];
+    return !(kinds->sets[kinds->of[node]] & loop->closed) && kinds->deepest[node] - depth < loop->far;
+}
+
 /* The nodes first to end, whose parents are at depth `base`. */
-static void walk_nodes(struct text_walk *walk, uint32_t first, uint32_t end, uint32_t base) {
+static inline __attribute__((always_inline)) void walk_in_order(struct text_walk *walk, uint32_t first,
+                                                                 uint32_t end, uint32_t base, bool clearing) {
     const struct trie_node *nodes = walk->trie->all.nodes;
-    uint32_t i = first, visited = 0, state = walk->at[0], place = walk->place[0], last = 0;
-    while (i < end && !walk->over) {
-        uint32_t size = nodes[i].size, from = nodes[i].depth - 1u - base;
-        if (from != last) state = walk->at[from], place = walk->place[from];
-        uint32_t before = place;
-        visited++;
-        if (place == ALPHABET_START && walk->aligned) {
-            if (size >= WORTH && !walk->states[state].looked) text_open_find(walk, state);
-            if (takes_all(walk, &walk->states[state], i, from + base)) {
-                if (!walk->clearing) set_text(walk, i, i + size), visited += size / 2;
-                i += size;
-                last = from;
-                continue;
-            }
-        }
-        uint32_t target = step_byte(walk, state, nodes[i].byte, &place);
-        if (target >= WALK_SPECIAL) {
-            if (walk->clearing) clear_all(walk, i, i + size), visited += size / 2;
-            if (target == WALK_LEAVES) walk->leave(walk, i, state, before);
-            place = before;
-            last = from;
+    for (uint32_t i = first; i < end && !text_walk_is_over(walk);) {
+        uint32_t size = nodes[i].size, depth = nodes[i].depth - base, token = nodes[i].token;
+        uint32_t state = walk->at[depth - 1].state, place = walk->at[depth - 1].place;
+        walk->units += clearing ? UNIT_NODE + UNIT_CLEAR : UNIT_NODE;
+        if (size >= (clearing ? TINY : SMALL) && place == ALPHABET_START && takes_all(walk, i, state, depth + base)) {
+            if (!clearing) take_all(walk, i, size);
             i += size;
             continue;
         }
-        state = target;
-        last = from + 1;
-        walk->at[from + 1] = (uint16_t)target;
-        walk->place[from + 1] = (uint16_t)place;
-        walk->bits[nodes[i].token >> 6] |= 1ull << (nodes[i].token & 63);
+        uint32_t target = step_byte(walk, state, nodes[i].byte, &place);
+        if (target >= WALK_SPECIAL) {
+            if (target == WALK_LEAVES) walk->leave(walk, i, state, walk->at[depth - 1].place);
+            if (clearing) take_none(walk, i, size);
+            i += size;
+            continue;
+        }
+        walk->at[depth] = (struct walk_level){(uint16_t)target, (uint16_t)place};
+        if (!clearing) walk->bits[token >> 6] |= 1ull << (token & 63);
         i++;
     }
-    walk->units += visited;
-    if (walk->units > walk->limit) walk->over = true;
+}
+
+static void walk_nodes(struct text_walk *walk, uint32_t first, uint32_t end, uint32_t base) {
+    if (walk->clearing) walk_in_order(walk, first, end, base, true);
+    else walk_in_order(walk, first, end, base, false);
 }
 
 void text_walk_below(struct text_walk *walk, uint32_t node, uint32_t state, uint32_t place) {
     const struct trie_node *first = &walk->trie->all.nodes[node];
-    walk->at[0] = (uint16_t)state;
-    walk->place[0] = (uint16_t)place;
+    walk->at[0] = (struct walk_level){(uint16_t)state, (uint16_t)place};
     walk_nodes(walk, node, node + first->size, first->depth - 1u);
 }
 
 bool text_walk_is_broad(struct text_walk *walk, uint32_t state) {
-    enum { MOST = 1 << TRIE_HEX_SMALL | 1 << TRIE_SMALL | 1 << TRIE_SPACE };
+    enum { FEW = 6 };
+    const struct trie_kinds *kinds = &walk->trie->kinds;
+    uint32_t taken = 0;
     if (!walk->states[state].looked) text_open_find(walk, state);
-    return (walk->states[state].open & MOST) == MOST && walk->states[state].far >= 8;
+    for (uint32_t set = 0; set < kinds->n_sets; set++)
+        if (!(kinds->sets[set] & walk->loops[state].closed)) taken += kinds->counts[set];
+    return taken > walk->trie->all.n / 2 && walk->loops[state].far >= FEW;
 }
 
 void text_walk_all(struct text_walk *walk, uint32_t state, uint32_t place) {
@@ -219,8 +248,7 @@ void text_walk_all(struct text_walk *walk, uint32_t state, uint32_t place) {
         memcpy(walk->bits, walk->trie->text, n_words * sizeof *walk->bits);
         walk->bits[n_words] = 0;
     }
-    walk->at[0] = (uint16_t)state;
-    walk->place[0] = (uint16_t)place;
+    walk->at[0] = (struct walk_level){(uint16_t)state, (uint16_t)place};
     walk_nodes(walk, 1, walk->trie->all.n, 0);
     walk->clearing = false;
 }
@@ -258,10 +286,9 @@ static void set_bytes(struct text_walk *walk, uint32_t state, uint32_t place) {
 
 /* At the limit; it does not hold before something was found. */
 static bool stops(struct text_walk *walk) {
-    if (walk->units > walk->limit) walk->over = true;
-    if (!walk->over || walk->found) return walk->over;
+    if (!text_walk_is_over(walk) || walk->found) return text_walk_is_over(walk);
     walk->limit = UINT32_MAX;
-    return walk->over = walk->n_states == WALK_STATES;
+    return walk->n_states == WALK_STATES;
 }
 
 /* The children of a node; adds those to the queue that have some, too. */
@@ -286,6 +313,7 @@ void text_walk_short(struct text_walk *walk, uint32_t state, uint32_t place) {
     struct in_trie here = {0, (uint16_t)state, (uint16_t)place};
     memset(walk->bits, 0, (walk->trie->n_words + 1) * sizeof *walk->bits);
     set_bytes(walk, state, place);
+    if (walk->dearest > walk->limit - walk->units && walk->found) return;
     if (!visit_children(walk, &queue, here)) walk->stacks->failed = true;
     for (uint32_t at = 0; at < queue.n && !stops(walk); at++)
         if (!visit_children(walk, &queue, queue.of[at])) break;

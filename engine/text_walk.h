@@ -5,7 +5,7 @@
  * table. What lies below a node is not looked at where a state takes all kinds of bytes found there
  * (text_open.c).
  *
- * The cost is counted in units of some nanoseconds, as it would be were nothing known: it depends on
+ * The cost is counted in units of about a nanosecond, as it would be were nothing known: it depends on
  * the text, the grammar and the vocabulary alone. A walk that comes to its limit stops.
  *
  * While a walk is open nothing is dropped from the stacks.
@@ -29,31 +29,42 @@ enum {
 
 struct walk_state {
     struct moment at;
-    uint64_t key;   /* stacks_near */
-    uint32_t open;  /* kinds and parts of which any number may follow, or as many as `far` says */
-    uint8_t far;    /* characters; WALK_FAR: any number */
-    bool looked;
-    uint16_t last;  /* the class found last */
+    uint64_t key;  /* stacks_near */
+    uint16_t last; /* the class found last */
+    bool looked;   /* at what loops */
 };
-#define WALK_FAR 255
+
+struct walk_loop {   /* of a state */
+    uint32_t closed; /* kinds and parts of TRIE_FINE but those of which `far` characters may follow */
+    uint32_t far;    /* WALK_FAR: any number */
+};
+#define WALK_FAR TRIE_MAX_DEPTH
 
 struct text_walk {
     struct stacks *stacks;
     const struct trie *trie;
     uint64_t *bits;             /* one word more than a mask */
-    struct walk_state *states;  /* states[0]: where the walk begins */
+    struct walk_state *states;
+    struct walk_loop *loops;    /* by state */
     uint16_t *next;             /* [state * n_classes + class] */
     uint16_t *slots;            /* states by key, plus one */
-    uint32_t n_states, cap_states, cap_next, cap_slots, n_classes;
+    uint32_t n_states, cap_states, cap_loops, cap_next, cap_slots, n_classes;
     uint32_t units, limit, looked; /* looked: units that text_open took */
-    bool over;                  /* the limit was reached */
+    uint32_t dearest;              /* units that a step took */
     bool found;                 /* a token, by text_walk_short */
     bool aligned;               /* the walk began between two characters */
     bool clearing;              /* bits begin with all that is text; what is refused is cleared */
     void (*leave)(struct text_walk *walk, uint32_t node, uint32_t state, uint32_t place);
     void *user;
-    uint16_t at[TRIE_MAX_DEPTH + 1], place[TRIE_MAX_DEPTH + 1]; /* by depth */
+    uint16_t start[256]; /* where bytes lead from ALPHABET_START */
+    struct walk_level {
+        uint16_t state, place;
+    } at[TRIE_MAX_DEPTH + 1]; /* by depth */
 };
+
+static inline bool text_walk_is_over(const struct text_walk *walk) {
+    return walk->units > walk->limit;
+}
 
 /* bits: borrowed. False without memory. */
 bool text_walk_open(struct text_walk *walk, struct stacks *stacks, const struct trie *trie,
@@ -62,7 +73,7 @@ void text_walk_close(struct text_walk *walk);
 
 /* The state of a moment; WALK_DEAD when there are too many. */
 uint32_t text_walk_state(struct text_walk *walk, struct moment at);
-/* Does text of all common kinds loop, so that most of the vocabulary is taken at once? */
+/* Do so many kinds loop that most of the vocabulary is taken at once? */
 bool text_walk_is_broad(struct text_walk *walk, uint32_t state);
 /* Where a character leads. */
 uint32_t text_walk_step(struct text_walk *walk, uint32_t state, uint32_t class);

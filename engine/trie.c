@@ -221,7 +221,7 @@ static bool fill(struct trie *trie, struct entry *entries, uint32_t n) {
     if (!build_tree(trie, &trie->all, entries, n) || !trie_kinds_new(&trie->kinds, &trie->all))
         return false;
     trie->memory += trie->all.n * (sizeof *trie->kinds.of + sizeof *trie->kinds.deepest) +
-                    trie->kinds.n_sets * sizeof *trie->kinds.sets;
+                    trie->kinds.n_sets * (sizeof *trie->kinds.sets + sizeof *trie->kinds.counts);
     uint32_t n_closing = sort_out(trie, entries, n);
     struct trie_long *fitting = realloc(trie->longs, (trie->n_longs + 1) * sizeof *fitting);
     if (fitting) trie->longs = fitting;

@@ -46,6 +46,7 @@ static uint16_t number_of(struct trie_kinds *kinds, uint16_t *slots, uint32_t se
     for (; slots[at]; at = (at + 1) & (SLOTS - 1))
         if (kinds->sets[slots[at]] == set) return slots[at];
     if (kinds->n_sets == MOST_SETS) return 0;
+    kinds->counts[kinds->n_sets] = 0;
     kinds->sets[kinds->n_sets] = set;
     return slots[at] = (uint16_t)kinds->n_sets++;
 }
@@ -56,6 +57,7 @@ static void fill(const struct trie_tree *tree, struct trie_kinds *out, uint16_t 
     uint32_t kinds[TRIE_MAX_DEPTH + 2] = {0};
     uint8_t deepest[TRIE_MAX_DEPTH + 2] = {0};
     out->sets[0] = UINT32_MAX;
+    out->counts[0] = 0;
     out->n_sets = 1;
     for (uint32_t i = tree->n; i-- > 1;) {
         const struct trie_node *node = &tree->nodes[i];
@@ -70,16 +72,30 @@ static void fill(const struct trie_tree *tree, struct trie_kinds *out, uint16_t 
     }
 }
 
+/* Counts what is above the nodes, too. */
+static void count(const struct trie_tree *tree, struct trie_kinds *out, uint16_t *slots) {
+    uint32_t above[TRIE_MAX_DEPTH + 2] = {0};
+    for (uint32_t i = 1; i < tree->n; i++) {
+        const struct trie_node *node = &tree->nodes[i];
+        above[node->depth] = above[node->depth - 1] | trie_kind_bits((unsigned char)node->byte);
+        out->counts[number_of(out, slots, above[node->depth])]++;
+    }
+}
+
 bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree) {
     uint16_t *slots = calloc(SLOTS, sizeof *slots);
     kinds->of = calloc(tree->n, sizeof *kinds->of);
     kinds->sets = malloc(MOST_SETS * sizeof *kinds->sets);
+    kinds->counts = malloc(MOST_SETS * sizeof *kinds->counts);
     kinds->deepest = calloc(tree->n, sizeof *kinds->deepest);
-    bool done = slots && kinds->of && kinds->sets && kinds->deepest;
+    bool done = slots && kinds->of && kinds->sets && kinds->counts && kinds->deepest;
     if (done) {
         fill(tree, kinds, slots);
+        count(tree, kinds, slots);
         uint32_t *fitting = realloc(kinds->sets, kinds->n_sets * sizeof *fitting);
         if (fitting) kinds->sets = fitting;
+        fitting = realloc(kinds->counts, kinds->n_sets * sizeof *fitting);
+        if (fitting) kinds->counts = fitting;
     }
     free(slots);
     return done;
@@ -88,6 +104,7 @@ bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree) {
 void trie_kinds_free(struct trie_kinds *kinds) {
     free(kinds->of);
     free(kinds->sets);
+    free(kinds->counts);
     free(kinds->deepest);
     *kinds = (struct trie_kinds){0};
 }

@@ -58,6 +58,7 @@ enum trie_part {
 struct trie_kinds {
     uint16_t *of;
     uint32_t *sets; /* bit k: a byte of kind or part k */
+    uint32_t *counts; /* by set: of nodes to which bytes of these kinds lead */
     uint32_t n_sets;
     uint8_t *deepest; /* depth */
 };
