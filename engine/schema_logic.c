@@ -235,6 +235,58 @@ static void other_properties(struct negation *out, const struct json *map) {
     }
 }
 
+/* Some member whose name matches one of the patterns fails: one of a certain name does. */
+static void other_pattern_properties(struct negation *out, uint32_t part, const struct json *map) {
+    const struct json *names[SCHEMA_NAMES];
+    out->partial |= TYPE_OBJECT;
+    for (uint32_t i = 0; i < map->len && i < MAX_PAIRS; i++) {
+        uint32_t n = schema_names(out->schema, part, false, map->keys[i].text, map->keys[i].len, names);
+        for (uint32_t k = 0; k < n; k++) {
+            struct json_key key = key_of(names[k]);
+            add_way(out, both(out->schema, having(out->schema, &key),
+                              property(out->schema, &key, make_not(out->schema, map->items[i]))));
+        }
+    }
+}
+
+/* A name that the schema of names does not allow: there is such a member. */
+static void add_named(struct negation *out, uint32_t owner, const struct json *name) {
+    struct schema *schema = out->schema;
+    struct json_key key = key_of(name);
+    uint32_t part = schema_part_of(schema, schema_get(schema, owner, KW_PROPERTY_NAMES));
+    if (part == RULES_NONE || name->type != JSON_STRING) return;
+    enum schema_verdict verdict = schema_allows(schema, part, name);
+    if (verdict == VERDICT_NO) add_way(out, having(schema, &key));
+    out->failed |= verdict == VERDICT_UNKNOWN;
+}
+
+/* Does the subschema say nothing but this, and what of a name is no more? */
+static bool says_only(struct schema *schema, uint32_t part, uint64_t keywords) {
+    return part != RULES_NONE && schema->parts[part].types & TYPE_STRING &&
+           (schema->parts[part].present & ~(1ull << KW_TYPE)) == keywords;
+}
+
+/* Some name is not allowed. Those that are listed are ways; of those that a pattern tells, some are. */
+static void other_names(struct negation *out, uint32_t part, const struct json *value) {
+    struct schema *schema = out->schema;
+    const struct json *names[SCHEMA_NAMES];
+    uint32_t rule = schema_part_of(schema, value), listed;
+    const struct json *refused = rule == RULES_NONE ? NULL : schema_get(schema, rule, KW_NOT);
+    listed = refused ? schema_part_of(schema, refused) : rule;
+    if (listed == RULES_NONE) return;
+    const struct json *pattern = schema_get(schema, listed, KW_PATTERN);
+    const struct json *list = refused ? schema_get(schema, listed, KW_ENUM) : NULL;
+    const struct json *single = refused ? schema_get(schema, listed, KW_CONST) : NULL;
+    uint32_t n = 0;
+    for (uint32_t i = 0; list && i < list->len; i++) add_named(out, part, list->items[i]);
+    if (single) add_named(out, part, single);
+    if (pattern) n = schema_names(schema, part, !refused, pattern->text, pattern->len, names);
+    for (uint32_t i = 0; i < n; i++) add_named(out, part, names[i]);
+    bool all = says_only(schema, rule, 1ull << KW_NOT) && (says_only(schema, listed, 1ull << KW_ENUM) ||
+                                                           says_only(schema, listed, 1ull << KW_CONST));
+    if (!all) out->partial |= TYPE_OBJECT;
+}
+
 static void missing(struct negation *out, const struct json *names) {
     for (uint32_t i = 0; i < names->len; i++) {
         struct json_key key = key_of(names->items[i]);
@@ -351,9 +403,9 @@ static void fail_by(struct negation *out, uint32_t part, enum schema_keyword key
     case KW_PREFIX_ITEMS:
     case KW_ADDITIONAL_ITEMS:
     case KW_UNEVALUATED_ITEMS: out->partial |= TYPE_ARRAY; break;
+    case KW_PATTERN_PROPERTIES: other_pattern_properties(out, part, value); break;
+    case KW_PROPERTY_NAMES: other_names(out, part, value); break;
     case KW_ADDITIONAL_PROPERTIES:
-    case KW_PATTERN_PROPERTIES:
-    case KW_PROPERTY_NAMES:
     case KW_UNEVALUATED_PROPERTIES: out->partial |= TYPE_OBJECT; break;
     case KW_DYNAMIC_REF:
     case KW_RECURSIVE_REF: out->partial = TYPE_ALL; break;

@@ -84,6 +84,13 @@ struct schema_map {
     uint32_t n, cap;
 };
 
+enum { SCHEMA_NAME_PATTERNS = 12 };
+struct schema_name_patterns { /* of patternProperties and propertyNames, anywhere in the document */
+    const char *text[SCHEMA_NAME_PATTERNS];
+    uint32_t len[SCHEMA_NAME_PATTERNS], n;
+    bool known;
+};
+
 struct schema {
     struct schema_options options;
     char place[64];            /* options.place */
@@ -129,6 +136,7 @@ struct schema {
     bool pruned;               /* likewise: some were */
     uint32_t prunings;         /* attempts at it, in all */
     uint32_t document_parts;
+    struct schema_name_patterns name_patterns;
     uint64_t pattern_steps;    /* left for building automata */
     uint64_t merge_failed;     /* hash of what schema_text could not make one automaton of, the last */
     uint64_t compared;         /* values of enums, one with another */
@@ -244,6 +252,13 @@ const struct json *schema_condition(struct schema *schema, uint32_t part); /* if
 /* One member of dependencies, dependentRequired or dependentSchemas. */
 const struct json *schema_dependency(struct schema *schema, const struct json_key *key,
                                      const struct json *value);
+
+/* ---- schema_names.c ---- */
+#define SCHEMA_NAMES 2
+/* At most SCHEMA_NAMES strings that the pattern matches, or if negated does not match; fewer, or none, where
+ * they are not found. Returns how many. */
+uint32_t schema_names(struct schema *schema, uint32_t part, bool negated, const char *pattern, uint32_t len,
+                      const struct json **names);
 
 /* ---- schema_bundle.c ---- */
 #define BUNDLE_PARTS   128

@@ -107,9 +107,13 @@ bool validation_apply_in_place(struct validation *run, const struct schema *sche
 
 bool validation_apply(struct validation *run, const struct schema *schema,
                       const struct json *instance) {
-    if (run->closed && instance->type == JSON_OBJECT && !validation_closed(run, schema, instance))
+    bool closed = run->closed, spelled = false;
+    if (closed && instance->type >= JSON_ARRAY && !validation_closed(run, schema, instance, &spelled))
         return false;
-    return validation_apply_in_place(run, schema, instance, NULL);
+    run->closed = closed && !spelled;
+    bool fine = validation_apply_in_place(run, schema, instance, NULL);
+    run->closed = closed;
+    return fine;
 }
 
 bool validation_try(struct validation *run, const struct schema *schema,

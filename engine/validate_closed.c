@@ -9,6 +9,8 @@ struct cluster {
     bool of_objects;   /* one of them speaks of objects */
     bool open;         /* one of them says what further members may be, or lists whole values */
     bool names;        /* one of them restricts names */
+    const struct json *listed; /* the instance if it holds others, which a list of values may spell */
+    bool spelled;              /* one does */
     uint64_t declared; /* members and patterns, those declared twice counted twice */
     uint64_t least;    /* members that must be there */
 };
@@ -26,6 +28,20 @@ static void add_members(struct cluster *cluster, const struct constraint *constr
         cluster->open = true;
 }
 
+static bool holds_others(const struct json *instance) {
+    for (uint32_t i = 0; i < instance->len; i++)
+        if (instance->items[i]->type >= JSON_ARRAY) return true;
+    return false;
+}
+
+static bool spells(struct validation *run, const struct constraint *constraint,
+                   const struct json *instance) {
+    run->quiet++;
+    bool holds = instance && constraint->keyword->check(run, NULL, constraint, instance, NULL);
+    run->quiet--;
+    return holds;
+}
+
 static void add_constraint(struct validation *run, struct cluster *cluster,
                            const struct constraint *constraint) {
     const struct keyword *keyword = constraint->keyword;
@@ -34,7 +50,10 @@ static void add_constraint(struct validation *run, struct cluster *cluster,
         for (uint32_t i = 0; i < constraint->n_schemas; i++)
             add_schema(run, cluster, constraint->schemas[i]);
     if (keyword->check == CHECK(type) && constraint->types & ON_OBJECT) cluster->of_objects = true;
-    if (keyword->check == CHECK(enum) || keyword->check == CHECK(const)) cluster->open = true;
+    if (keyword->check == CHECK(enum) || keyword->check == CHECK(const)) {
+        cluster->open = true;
+        cluster->spelled |= spells(run, constraint, cluster->listed);
+    }
     if (keyword->check == CHECK(members)) add_members(cluster, constraint);
     if (keyword->check == CHECK(required)) cluster->declared += constraint->value->len;
     if (keyword->check == CHECK(property_names)) cluster->names = true;
@@ -106,10 +125,12 @@ static bool means_open(const struct cluster *cluster) {
 }
 
 bool validation_closed(struct validation *run, const struct schema *schema,
-                       const struct json *instance) {
-    struct cluster cluster = {0};
+                       const struct json *instance, bool *spelled) {
+    struct cluster cluster = {.listed = holds_others(instance) ? instance : NULL};
+    if (instance->type == JSON_ARRAY && !cluster.listed) return true;
     if (!gather(run, &cluster, schema)) return false;
-    if (means_open(&cluster)) return true;
+    *spelled = cluster.spelled;
+    if (instance->type == JSON_ARRAY || means_open(&cluster)) return true;
     for (uint32_t i = 0; i < instance->len; i++)
         if (!declared(run, &cluster, &instance->keys[i]))
             return validation_violated(run, "additionalProperties", instance->items[i]);

@@ -254,9 +254,11 @@ bool validation_try_open(struct validation *run, const struct schema *schema,
 bool validation_matches(struct validation *run, const struct regex *regex, const char *text,
                         size_t len);
 
-/* VALIDATE_CLOSED: no members but those that the schema, with all it applies in place, declares. */
+/* VALIDATE_CLOSED, for an object or array: no members but those that the schema, with all it applies in
+ * place, declares. *spelled becomes true where an enum or const there spells the value, so that what is in
+ * it is not closed either. */
 bool validation_closed(struct validation *run, const struct schema *schema,
-                       const struct json *instance);
+                       const struct json *instance, bool *spelled);
 
 bool validate_marks_init(struct validation *run, struct marks *marks, const struct json *instance);
 void validate_marks_free(struct marks *marks);

@@ -151,6 +151,20 @@ START_TEST(one_condition_of_many) {
 }
 END_TEST
 
+/* Some name of a list must be there: that is no guard's business. */
+START_TEST(names_of_a_list) {
+    struct grammar *grammar = compile("{\"type\":\"object\",\"not\":{\"anyOf\":[{\"propertyNames\":{\"not\":{\"enum\":[\"a\","
+                                      "\"b\",5]}}},{\"propertyNames\":{\"not\":{\"const\":\"c\"}}}]},\"maxProperties\":2}",
+                                      false);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    ck_assert(!matcher_may_fail(matcher));
+    ck_assert(accepts(grammar, "{\"b\":1,\"c\":2}", 13) && accepts(grammar, "{\"c\":1,\"a\":2}", 13));
+    ck_assert(!accepts(grammar, "{\"a\":1,\"b\":2}", 13) && !accepts(grammar, "{\"c\":2}", 7));
+    matcher_free(matcher);
+    grammar_unref(grammar);
+}
+END_TEST
+
 /* ---- closing ---- */
 
 static const struct {
@@ -170,6 +184,11 @@ static const struct {
     {"{\"type\":\"array\",\"items\":{\"enum\":[{},[]]},\"uniqueItems\":true,\"minItems\":2}", "[{},", "[]]"},
     {"{\"type\":\"array\",\"items\":{\"type\":[\"boolean\",\"array\"]},\"uniqueItems\":true,\"contains\":{\"type\":\"boolean\"},\"minContains\":2}",
      "[[]", ",true,false]"},
+    /* some member must be there, whose name a pattern tells: one name for all that are asked for */
+    {"{\"type\":\"object\",\"not\":{\"patternProperties\":{\"^x[0-9]+$\":{\"type\":\"string\"}}}}", "", "{\"x0\":0}"},
+    {"{\"type\":\"object\",\"maxProperties\":1,\"allOf\":[{\"not\":{\"propertyNames\":{\"not\":{\"pattern\":\"a1\"}}}},"
+     "{\"not\":{\"propertyNames\":{\"not\":{\"pattern\":\"1b\"}}}}]}", "", "{\"a1b\":0}"},
+    {"{\"type\":\"object\",\"not\":{\"propertyNames\":{\"pattern\":\"^a\"}}}", "", "{\"\":0}"},
 };
 
 START_TEST(closes) {
@@ -363,6 +382,7 @@ static Suite *suite(void) {
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, decides, 0, sizeof cases / sizeof *cases);
     tcase_add_test(t, one_condition_of_many);
+    tcase_add_test(t, names_of_a_list);
     tcase_add_loop_test(t, closes, 0, sizeof closings / sizeof *closings);
     tcase_add_loop_test(t, many_items, 0, sizeof long_arrays / sizeof *long_arrays);
     tcase_add_test(t, many_strings);

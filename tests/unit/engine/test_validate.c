@@ -323,6 +323,16 @@ static const struct judged closed[] = {
      "{\"a\":{}}}",
      {"{\"a\":1,\"b\":1}"},
      {"{\"a\":1,\"c\":1}"}},
+    /* what an enum spells is not closed inside either */
+    {"{\"type\":\"object\",\"const\":{\"a\":{\"b\":1}},\"allOf\":[{\"patternProperties\":{\"a\":{\"type\":"
+     "\"object\"}}}]}",
+     {"{\"a\":{\"b\":1}}"},
+     {"{\"a\":{\"c\":1}}"}},
+    {"{\"enum\":[[{\"b\":1}],1],\"items\":{\"type\":\"object\"}}", {"[{\"b\":1}]"}, {"[{\"c\":1}]"}},
+    {"{\"anyOf\":[{\"enum\":[{\"a\":{\"b\":1}}]},{\"properties\":{\"a\":{\"type\":\"object\",\"properties\":{"
+     "\"c\":{}}}}}]}",
+     {"{\"a\":{\"b\":1}}", "{\"a\":{\"c\":1}}"},
+     {"{\"a\":{\"d\":1}}"}},
 };
 
 START_TEST(judges_closed_objects) {
