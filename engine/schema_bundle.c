@@ -178,7 +178,8 @@ static bool expand_choice(struct schema *schema, const struct bundle *bundle,
     const struct bundle_choice choice = bundle->choices[bundle->n_choices - 1];
     unsigned flags = bundle->terms[choice.at] & (TERM_EXTRA | TERM_LOOSE);
     bool one = choice.keyword == KW_ONE_OF && !(flags & TERM_LOOSE) &&
-               !schema_left_to_guard(schema, bundle->terms[choice.at]);
+               !schema_left_to_guard(schema, bundle->terms[choice.at]) &&
+               !schema_tagged(schema, term_part(bundle->terms[choice.at]));
     if (choice.keyword == KW_NOT) flags |= TERM_EXTRA; /* `not` declares no members */
     for (uint32_t i = 0; i < choice.list->len; i++) {
         struct bundle branch = *bundle;

@@ -1,12 +1,13 @@
-/* Long lists of constants: anyOf or oneOf whose branches are nothing but enum and const (labelled
- * enumerations). Multiplied out they would be held against each other one by one; they are one enum. */
+/* Long lists of branches that constants tell apart, so that not each need be held against each: anyOf
+ * or oneOf of nothing but enum and const (labelled enumerations) are one enum; of objects one member
+ * may be the tag. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/schema_part.h"
 #include "engine/vector.h"
 
-enum { FEW = 16 }; /* branches that cost less as they are */
+enum { FEW = 16 /* branches that cost less as they are */, TAGS = 8, REFS = 8 };
 
 struct constant {
     const struct json *value;
@@ -116,4 +117,92 @@ bool schema_constants(struct schema *schema, uint32_t owner, enum schema_keyword
 bool schema_are_constants(const struct schema *schema, uint32_t owner) {
     uint32_t part = schema->parts[owner].constants[true];
     return part != 0 && part != RULES_NONE;
+}
+
+/* ---- tags ---- */
+
+static bool requires(const struct json *names, const struct json_key *name) {
+    if (!names || names->type != JSON_ARRAY) return false;
+    for (uint32_t i = 0; i < names->len; i++)
+        if (names->items[i]->len == name->len &&
+            memcmp(names->items[i]->text, name->text, name->len) == 0)
+            return true;
+    return false;
+}
+
+static uint32_t follow(struct schema *schema, uint32_t part) {
+    return schema_get(schema, part, KW_REF) ? schema_resolve(schema, part) : RULES_NONE;
+}
+
+/* What objects of a branch have to have by this name, looking through $ref; NULL: nothing certain, or
+ * it allows more than objects. */
+static const struct json *tag_of(struct schema *schema, uint32_t part,
+                                 const struct json_key *name) {
+    const struct json *found = NULL;
+    uint8_t types = TYPE_ALL;
+    for (int i = 0; i < REFS && part != RULES_NONE; i++, part = follow(schema, part)) {
+        const struct json *map = schema_get(schema, part, KW_PROPERTIES);
+        types &= schema->parts[part].types;
+        if (!found && map && requires(schema_get(schema, part, KW_REQUIRED), name))
+            found = json_get_n(map, name->text, name->len);
+    }
+    return types == TYPE_OBJECT ? found : NULL;
+}
+
+/* The scalars that a tag is limited to; *plain is cleared if there are others. */
+static bool add_tag(struct schema *schema, struct constants *out, const struct json *tag,
+                    uint32_t branch, bool *plain) {
+    const struct json *single = NULL, *list = NULL;
+    uint32_t part = tag ? schema_part_of(schema, tag) : RULES_NONE;
+    if (tag && part == RULES_NONE) return false;
+    for (int i = 0; i < REFS && part != RULES_NONE && !single && !list; i++) {
+        single = schema_get(schema, part, KW_CONST);
+        list = schema_get(schema, part, KW_ENUM);
+        part = follow(schema, part);
+    }
+    *plain = single || list;
+    for (uint32_t i = 0; *plain && i < (single ? 1 : list->len); i++) {
+        const struct json *value = single ? single : list->items[i];
+        *plain = value->type < JSON_ARRAY;
+        if (!add(schema, out, value, branch)) return false;
+    }
+    return true;
+}
+
+static bool tells_apart(struct schema *schema, const struct json *list,
+                        const struct json_key *name) {
+    struct constants constants = {0};
+    bool plain = true;
+    for (uint32_t i = 0; plain && i < list->len; i++) {
+        uint32_t part = schema_part_of(schema, list->items[i]);
+        plain = part != RULES_NONE &&
+                add_tag(schema, &constants, tag_of(schema, part, name), i, &plain) && plain;
+    }
+    if (plain && constants.n)
+        qsort(constants.list, constants.n, sizeof *constants.list, compare);
+    for (uint32_t i = 1; plain && i < constants.n; i++) {
+        const struct constant *a = &constants.list[i - 1], *b = a + 1;
+        plain = a->branch == b->branch || compare_values(a->value, b->value) != 0;
+    }
+    free(constants.list);
+    return plain;
+}
+
+static bool find_tag(struct schema *schema, const struct json *list) {
+    uint32_t part = list->len > FEW ? schema_part_of(schema, list->items[0]) : RULES_NONE;
+    for (int i = 0; i < REFS && part != RULES_NONE; i++, part = follow(schema, part)) {
+        const struct json *map = schema_get(schema, part, KW_PROPERTIES);
+        for (uint32_t k = 0; map && k < map->len && k < TAGS; k++)
+            if (tells_apart(schema, list, &map->keys[k])) return true;
+    }
+    return false;
+}
+
+bool schema_tagged(struct schema *schema, uint32_t owner) {
+    enum { UNKNOWN, NO, YES };
+    if (schema->parts[owner].tagged == UNKNOWN) {
+        bool found = find_tag(schema, schema_get(schema, owner, KW_ONE_OF));
+        schema->parts[owner].tagged = found ? YES : NO;
+    }
+    return schema->parts[owner].tagged == YES;
 }

@@ -39,6 +39,7 @@ struct schema_part {
     uint32_t constants[2];     /* of its anyOf, its oneOf, see schema_constants; 0: not known yet */
     uint32_t *listed;          /* its enum's values by hash, once needed (schema_instance.c) */
     uint8_t types;
+    uint8_t tagged;            /* its oneOf, see schema_tagged */
 };
 
 struct schema_member {
@@ -443,6 +444,9 @@ bool schema_constants(struct schema *schema, uint32_t owner, enum schema_keyword
                       uint32_t *part);
 /* Was that found of the owner's oneOf? */
 bool schema_are_constants(const struct schema *schema, uint32_t owner);
+/* Is there a member that all branches of the owner's oneOf, many objects, require, with constants for
+ * its value that no two of them share? Then at most one branch holds. */
+bool schema_tagged(struct schema *schema, uint32_t owner);
 
 /* ---- schema_overlap.c ---- */
 /* Can no value satisfy both parts? Judged by types, constants and tag properties only: false when

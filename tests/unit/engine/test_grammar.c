@@ -22,6 +22,13 @@ struct texts_case {
 #define OPEN   false
 #define CLOSED true
 
+/* Branches that a tag tells apart, long enough a list of them. */
+#define TAGGED(n)                                                                                  \
+    "{\"type\":\"object\",\"properties\":{\"t\":{\"const\":" #n "},\"v" #n "\":{}},\"required\":[\"t\"]}"
+#define TAGGED_8(n)                                                                                \
+    TAGGED(n##0) "," TAGGED(n##1) "," TAGGED(n##2) "," TAGGED(n##3) "," TAGGED(n##4) "," TAGGED(   \
+        n##5) "," TAGGED(n##6) "," TAGGED(n##7)
+
 /* Branches that are constants, long enough a list of them: 1 and "a" are in two, 5 is no string. */
 #define CONSTANTS                                                                                  \
     "[{\"const\":\"a\"},{\"const\":\"b\",\"title\":\"B\"},{\"enum\":[\"c\",\"d\",\"c\"]},{\"const\":1},"           \
@@ -156,6 +163,14 @@ static const struct texts_case texts[] = {
     {"{\"not\":{\"oneOf\":" CONSTANTS "},\"type\":[\"string\",\"null\"],\"maxLength\":1}", OPEN, {"\"a\"", "\"z\""}, {"null", "\"b\""}},
     {"{\"properties\":{\"p\":{\"anyOf\":[{\"type\":\"boolean\"},{\"oneOf\":" CONSTANTS "}]}}}", OPEN,
      {"{\"p\":true}", "{\"p\":\"b\"}"}, {"{\"p\":\"a\"}", "{\"p\":5}"}},
+    {"{\"oneOf\":[" TAGGED_8(1) "," TAGGED_8(2) "," TAGGED(5) "]}", CLOSED,
+     {"{\"t\":10}", "{\"t\":27,\"v27\":0}", "{\"t\":5}"}, {"{\"t\":11,\"v10\":0}", "{\"t\":6}", "{}"}},
+    {"{\"oneOf\":[" TAGGED_8(1) "," TAGGED_8(2) "," TAGGED(10) "]}", OPEN, {"{\"t\":11,\"v10\":0}"}, {"{\"t\":10}"}},
+    {"{\"oneOf\":[" TAGGED_8(1) "," TAGGED_8(2) ",{\"properties\":{\"t\":{\"const\":5}},\"required\":[\"t\"]}]}", OPEN,
+     {"{\"t\":10}", "{\"t\":5}", "\"\""}, {"{\"t\":6}", "{}"}},
+    {"{\"oneOf\":[" TAGGED_8(1) "," TAGGED_8(2) ",{\"$ref\":\"#/$defs/a\"},{\"type\":\"object\",\"properties\":{\"t\":{\"$ref\":"
+     "\"#/$defs/t\"}},\"required\":[\"t\"]}],\"$defs\":{\"a\":" TAGGED(5) ",\"t\":{\"enum\":[6,7]}}}", CLOSED,
+     {"{\"t\":5,\"v5\":1}", "{\"t\":7}", "{\"t\":16}"}, {"{\"t\":8}", "{\"t\":7,\"v5\":1}"}},
     {"{\"oneOf\":[{\"enum\":[1,2]},{\"enum\":[2,3]}]}", OPEN, {"1", "3"}, {"2"}},
     {"{\"anyOf\":[{\"oneOf\":[{},{\"enum\":[7]}]}]}", OPEN, {"8", "\"\""}, {"7"}},
     {"{\"if\":{},\"then\":{\"oneOf\":[{\"type\":\"object\"},{\"const\":{\"a\":1}}]}}", OPEN, {"{}"}, {"{\"a\":1}"}},
