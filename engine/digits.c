@@ -406,17 +406,23 @@ static uint32_t at_least(uint32_t digits, const struct magnitude *a, const struc
     return x + 1 > digits ? x + 1 : digits;
 }
 
+/* So many digits are free, more where a bound has as many. */
+static void set_whole(struct builder *b, uint32_t free) {
+    b->max_whole = free;
+    for (int sign = 0; sign < 2; sign++)
+        b->max_whole = at_least(b->max_whole, &b->low[sign], &b->high[sign], false);
+}
+
 static bool set_bounds(struct builder *b, const struct digits_facets *facets) {
     b->integer = facets->integer;
     b->possible[0] = b->possible[1] = true;
     if (!apply_bound(b, facets->low, facets->low_strict, 1) ||
         !apply_bound(b, facets->high, facets->high_strict, 0))
         return false;
-    b->max_whole = b->max_rest = FREE_DIGITS;
-    for (int sign = 0; sign < 2; sign++) {
-        b->max_whole = at_least(b->max_whole, &b->low[sign], &b->high[sign], false);
+    set_whole(b, FREE_DIGITS);
+    b->max_rest = FREE_DIGITS;
+    for (int sign = 0; sign < 2; sign++)
         b->max_rest = at_least(b->max_rest, &b->low[sign], &b->high[sign], true);
-    }
     return true;
 }
 
@@ -438,7 +444,7 @@ static bool set_step(struct builder *b, const struct json *step) {
     b->no_exponent = true;
     if (b->scale == 0) b->integer = true;
     b->max_rest = b->scale;
-    if (b->max_whole == FREE_DIGITS) b->max_whole = MULTIPLE_DIGITS;
+    set_whole(b, MULTIPLE_DIGITS);
     b->table = calloc(1u << TABLE_BITS, sizeof *b->table);
     if (!b->table) b->failed = true;
     return true;
