@@ -123,3 +123,58 @@ bool decimal_is_multiple(const char *text, size_t len, const char *divisor, size
     for (int64_t i = 0; i < shift && i < 128 && rest; i++) rest = rest * 10 % modulus;
     return rest == 0;
 }
+
+/* ---- common multiples ---- */
+
+enum { FEW_DIGITS = 9 /* of a value, and its powers of ten */ };
+
+/* value = mantissa * 10^power; false if it is not as small as that. */
+static bool read_small(const char *text, size_t len, uint64_t *mantissa, int64_t *power) {
+    struct decimal d = decimal_read(text, len), none = {0};
+    const char *at = d.digits;
+    if (d.count == 0 || d.count > FEW_DIGITS || d.negative) return false;
+    *mantissa = 0;
+    while (at < d.digits_end) *mantissa = *mantissa * 10 + (uint64_t)next_digit(&at, d.digits_end);
+    *power = exponent_difference(&d, &none) + d.point - (int64_t)d.count;
+    return *power >= -FEW_DIGITS && *power <= FEW_DIGITS;
+}
+
+static bool scale(uint64_t *mantissa, int64_t by) {
+    for (; by > 0; by--)
+        if (__builtin_mul_overflow(*mantissa, (uint64_t)10, mantissa)) return false;
+    return true;
+}
+
+static uint64_t greatest_divisor(uint64_t a, uint64_t b) {
+    while (b) {
+        uint64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+/* mantissa * 10^power */
+static size_t spell(uint64_t mantissa, int64_t power, char *out) {
+    char digits[24];
+    size_t n = 0, len = 0;
+    for (; mantissa; mantissa /= 10) digits[n++] = (char)('0' + mantissa % 10);
+    while ((int64_t)n <= -power) digits[n++] = '0'; /* 0.00… */
+    while (n > 0) {
+        if (power < 0 && n == (size_t)-power) out[len++] = '.';
+        out[len++] = digits[--n];
+    }
+    for (; power > 0; power--) out[len++] = '0';
+    return len;
+}
+
+size_t decimal_common_multiple(const char *a, size_t a_len, const char *b, size_t b_len,
+                               char out[DECIMAL_COMMON]) {
+    uint64_t x, y, multiple;
+    int64_t x_power, y_power;
+    if (!read_small(a, a_len, &x, &x_power) || !read_small(b, b_len, &y, &y_power)) return 0;
+    int64_t power = x_power < y_power ? x_power : y_power;
+    if (!scale(&x, x_power - power) || !scale(&y, y_power - power)) return 0;
+    if (__builtin_mul_overflow(x / greatest_divisor(x, y), y, &multiple)) return 0;
+    return spell(multiple, power, out);
+}

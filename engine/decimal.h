@@ -23,5 +23,10 @@ size_t decimal_digits(const char *text, size_t len);
 /* Is the value a whole multiple of the divisor, which is > 0 and has at most
  * DECIMAL_DIVISOR_DIGITS significant digits? */
 bool decimal_is_multiple(const char *text, size_t len, const char *divisor, size_t divisor_len);
+/* The least common multiple of two values > 0, spelled into out without an exponent. Returns its length;
+ * 0: it is too large, or they have too many digits. */
+enum { DECIMAL_COMMON = 48 };
+size_t decimal_common_multiple(const char *a, size_t a_len, const char *b, size_t b_len,
+                               char out[DECIMAL_COMMON]);
 
 #endif

@@ -265,34 +265,57 @@ static bool refuse_step(struct schema *schema, const struct bundle *bundle, cons
     return schema_fail(schema, RULES_TOO_LARGE);
 }
 
-/* Of several steps one that is a multiple of others stands for them; what is not covered so is left
- * to guards, which only parts of the document can have. */
-static bool read_step(struct schema *schema, const struct bundle *bundle,
-                      struct digits_facets *facets) {
-    for (uint32_t i = 0; i < bundle->n; i++) {
-        const struct json *step = part_get(schema, bundle, i, KW_MULTIPLE_OF), *held = facets->step;
-        if (!step) continue;
-        if (decimal_digits(step->text, step->len) > DECIMAL_DIVISOR_DIGITS)
-            return refuse_step(schema, bundle, "too many digits");
-        if (!held || decimal_is_multiple(step->text, step->len, held->text, held->len))
-            facets->step = step;
-        else if (!decimal_is_multiple(held->text, held->len, step->text, step->len) &&
-                 !schema_can_guard(schema, schema->parts[term_part(bundle->terms[i])].json))
-            return refuse_step(schema, bundle, "two that are no multiples of each other");
-    }
-    return true;
+/* An automaton has about a state a digit for each remainder, and those of all steps share a limit. */
+static bool few_states(const struct schema *schema, const char *text, size_t len) {
+    enum { MOST = 255, HALF = 15000 };
+    uint32_t value = 0;
+    for (size_t i = 0; i < len && value <= MOST; i++)
+        if (text[i] != '.') value = value * 10 + (uint32_t)(text[i] - '0');
+    return value <= MOST && schema->rules->digits.n_divided < HALF;
 }
 
-bool schema_more_steps(const struct schema *schema, const struct bundle *bundle, uint32_t at) {
-    const struct json *own = part_get(schema, bundle, at, KW_MULTIPLE_OF);
-    for (uint32_t i = 0; i < bundle->n && own; i++) {
+/* Of several steps one that is a multiple of all of them, or of as many as can be found; what it does not
+ * cover is left to guards. NULL: there is no step. */
+static const struct json *common_step(struct schema *schema, const struct bundle *bundle) {
+    const struct json *held = NULL;
+    char text[DECIMAL_COMMON];
+    for (uint32_t i = 0; i < bundle->n; i++) {
         const struct json *step = part_get(schema, bundle, i, KW_MULTIPLE_OF);
-        if (!step || decimal_is_multiple(step->text, step->len, own->text, own->len) ||
-            decimal_is_multiple(own->text, own->len, step->text, step->len))
-            continue;
-        return true;
+        if (!step || decimal_digits(step->text, step->len) > DECIMAL_DIVISOR_DIGITS) continue;
+        if (!held || decimal_is_multiple(step->text, step->len, held->text, held->len)) {
+            held = step;
+        } else if (!decimal_is_multiple(held->text, held->len, step->text, step->len)) {
+            size_t len =
+                decimal_common_multiple(held->text, held->len, step->text, step->len, text);
+            bool small = len && few_states(schema, text, len);
+            const struct json *made =
+                small ? schema_make_digits(schema, text, (uint32_t)len) : NULL;
+            if (made) held = made;
+        }
     }
-    return false;
+    return held;
+}
+
+/* Only parts of the document can have guards. */
+static bool read_step(struct schema *schema, const struct bundle *bundle,
+                      struct digits_facets *facets) {
+    facets->step = common_step(schema, bundle);
+    for (uint32_t i = 0; i < bundle->n; i++) {
+        const struct json *step = part_get(schema, bundle, i, KW_MULTIPLE_OF);
+        if (step && decimal_digits(step->text, step->len) > DECIMAL_DIVISOR_DIGITS)
+            return refuse_step(schema, bundle, "too many digits");
+        if (schema_more_steps(schema, bundle, i) &&
+            !schema_can_guard(schema, schema->parts[term_part(bundle->terms[i])].json))
+            return refuse_step(schema, bundle, "two that are no multiples of each other");
+    }
+    return schema->error->code != ERROR_OUT_OF_MEMORY;
+}
+
+bool schema_more_steps(struct schema *schema, const struct bundle *bundle, uint32_t at) {
+    const struct json *own = part_get(schema, bundle, at, KW_MULTIPLE_OF);
+    const struct json *step = own ? common_step(schema, bundle) : NULL;
+    return step && decimal_digits(own->text, own->len) <= DECIMAL_DIVISOR_DIGITS &&
+           !decimal_is_multiple(step->text, step->len, own->text, own->len);
 }
 
 static bool add_number(struct schema *schema, const struct bundle *bundle,

@@ -85,7 +85,11 @@ const struct json *schema_make_number(struct schema *schema, uint32_t value) {
     uint32_t unit = 1;
     while (value / unit >= 10) unit *= 10;
     for (; unit; unit /= 10) text[len++] = (char)('0' + value / unit % 10);
-    const struct json *made = schema_make_string(schema, text, (uint32_t)len);
+    return schema_make_digits(schema, text, (uint32_t)len);
+}
+
+const struct json *schema_make_digits(struct schema *schema, const char *text, uint32_t len) {
+    const struct json *made = schema_make_string(schema, text, len);
     if (made) ((struct json *)made)->type = JSON_NUMBER;
     return made;
 }

@@ -82,23 +82,32 @@ static uint32_t add_name(struct schema *schema, const char *text, uint32_t len, 
     return n + (names[n] != NULL);
 }
 
-/* With the document's other patterns, each that leaves a name: one that serves several at once. */
-static uint32_t find_names(struct schema *schema, struct schema_sources *sources, const struct json **names) {
+/* The shortest name; or, joint, one of which the document's other patterns hold as well, one after the other
+ * and as far as there is one, so that it serves several negations at once. */
+static uint32_t find_name(struct schema *schema, struct schema_sources sources, bool joint, char *name) {
     const struct schema_name_patterns *others = patterns_of(schema);
-    char text[LONGEST], joint[LONGEST];
-    uint32_t len = shortest(schema, sources, text), joint_len = len;
-    if (len == RULES_NONE) return 0;
-    uint32_t n = add_name(schema, text, len, names, 0);
-    for (uint32_t i = 0; i < others->n; i++) {
-        uint32_t before = sources->n;
-        if (!schema_add_source(schema, sources, sources->part[0], KW_PATTERN_PROPERTIES, others->text[i],
+    char text[LONGEST];
+    uint32_t found = shortest(schema, &sources, name), len;
+    for (uint32_t i = 0; found != RULES_NONE && joint && i < others->n; i++) {
+        uint32_t before = sources.n;
+        if (!schema_add_source(schema, &sources, sources.part[0], KW_PATTERN_PROPERTIES, others->text[i],
                                others->len[i]))
-            return n;
-        len = sources->n == before ? RULES_NONE : shortest(schema, sources, text);
-        if (len == RULES_NONE) sources->n = before;
-        else memcpy(joint, text, joint_len = len);
+            break;
+        len = sources.n == before ? RULES_NONE : shortest(schema, &sources, text);
+        if (len == RULES_NONE) sources.n = before;
+        else memcpy(name, text, found = len);
     }
-    return sources->n > 1 ? add_name(schema, joint, joint_len, names, n) : n;
+    return found;
+}
+
+static uint32_t find_names(struct schema *schema, const struct schema_sources *sources, const struct json **names) {
+    char name[LONGEST];
+    uint32_t n = 0;
+    for (int joint = 0; joint < SCHEMA_NAMES; joint++) {
+        uint32_t len = find_name(schema, *sources, joint, name);
+        if (len != RULES_NONE) n = add_name(schema, name, len, names, n);
+    }
+    return n;
 }
 
 uint32_t schema_names(struct schema *schema, uint32_t part, bool negated, const char *pattern, uint32_t len,

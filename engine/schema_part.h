@@ -238,6 +238,7 @@ const struct json *schema_make_member(struct schema *schema, const struct json_k
                                       const struct json *value);
 const struct json *schema_make_string(struct schema *schema, const char *text, uint32_t len);
 const struct json *schema_make_number(struct schema *schema, uint32_t value);
+const struct json *schema_make_digits(struct schema *schema, const char *text, uint32_t len); /* a number */
 const struct json *schema_make_boolean(bool value);
 /* In how many orders the members of the value's objects can be written; 0: more than `most`. */
 uint32_t schema_orders(const struct json *value, uint32_t most);
@@ -396,8 +397,8 @@ bool schema_keys_build(struct schema *schema, const struct bundle *bundle, struc
 bool schema_keys_hold(const struct schema_keys *keys, uint32_t label, const char *text, uint32_t len);
 void schema_keys_free(struct schema_keys *keys);
 
-/* Is there another multipleOf that neither stands for the part's nor is stood for by it? */
-bool schema_more_steps(const struct schema *schema, const struct bundle *bundle, uint32_t at);
+/* Has the part a multipleOf that the step of the bundle's numbers does not stand for? */
+bool schema_more_steps(struct schema *schema, const struct bundle *bundle, uint32_t at);
 
 /* ---- schema_unevaluated.c ---- */
 /* What the unevaluatedProperties of the bundle's entry `at` says of a member (name NULL: one that is

@@ -151,6 +151,35 @@ START_TEST(one_condition_of_many) {
 }
 END_TEST
 
+/* Several steps are one, if that is small. */
+static const struct {
+    const char *schema, *yes[4], *no[4];
+    bool guarded;
+} steps[] = {
+    {"{\"type\":\"integer\",\"allOf\":[{\"multipleOf\":4},{\"multipleOf\":6}]}", {"12", "-24", "0"}, {"4", "6", "18"}, false},
+    {"{\"type\":\"number\",\"multipleOf\":0.5,\"allOf\":[{\"multipleOf\":0.75}]}",
+     {"1.5", "-4.5", "3", "30"}, {"0.5", "0.75", "1"}, false},
+    {"{\"type\":\"number\",\"multipleOf\":0.02,\"allOf\":[{\"multipleOf\":5e-2},{\"multipleOf\":0.1}]}",
+     {"0.1", "7", "-0.3"}, {"0.02", "0.15"}, false},
+    {"{\"type\":\"integer\",\"multipleOf\":20,\"allOf\":[{\"multipleOf\":30},{\"multipleOf\":40}]}",
+     {"120", "-240", "0"}, {"60", "20", "80"}, false},
+    {"{\"type\":\"integer\",\"multipleOf\":97,\"allOf\":[{\"multipleOf\":89}]}", {"8633", "0"}, {"97", "89"}, true},
+};
+
+START_TEST(several_steps) {
+    struct grammar *grammar = compile(steps[_i].schema, false);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    ck_assert(matcher_may_fail(matcher) == steps[_i].guarded);
+    for (int i = 0; i < 4; i++) {
+        const char *yes = steps[_i].yes[i], *no = steps[_i].no[i];
+        ck_assert_msg(!yes || accepts(grammar, yes, strlen(yes)), "%s", yes);
+        ck_assert_msg(!no || !accepts(grammar, no, strlen(no)), "%s", no);
+    }
+    matcher_free(matcher);
+    grammar_unref(grammar);
+}
+END_TEST
+
 /* Some name of a list must be there: that is no guard's business. */
 START_TEST(names_of_a_list) {
     struct grammar *grammar = compile("{\"type\":\"object\",\"not\":{\"anyOf\":[{\"propertyNames\":{\"not\":{\"enum\":[\"a\","
@@ -382,6 +411,7 @@ static Suite *suite(void) {
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, decides, 0, sizeof cases / sizeof *cases);
     tcase_add_test(t, one_condition_of_many);
+    tcase_add_loop_test(t, several_steps, 0, sizeof steps / sizeof *steps);
     tcase_add_test(t, names_of_a_list);
     tcase_add_loop_test(t, closes, 0, sizeof closings / sizeof *closings);
     tcase_add_loop_test(t, many_items, 0, sizeof long_arrays / sizeof *long_arrays);
