@@ -199,6 +199,9 @@ void schema_free(struct schema *schema) {
     free(schema->overlaps);
     free(schema->part_map.slots);
     free(schema->set_map.slots);
+    free(schema->key_map.slots);
+    free(schema->key_lists);
+    free(schema->key_names);
     buf_free(&schema->text);
     schema_resources_free(schema);
     schema_made_free(schema);
@@ -209,6 +212,8 @@ void schema_free(struct schema *schema) {
 bool schema_compile_frugally(struct schema *schema) {
     if (!schema->too_large || schema->frugal || !schema->document_parts) return false;
     schema_map_clear(&schema->set_map);
+    schema_map_clear(&schema->key_map);
+    schema->n_key_lists = schema->n_key_names = 0;
     schema->n_sets = schema->n_terms = schema->n_duties = schema->n_overlaps = 0;
     schema->compiled = schema->rounds = schema->work = schema->pruned = 0;
     schema->compared = 0;

@@ -142,8 +142,13 @@ bool schema_array(struct schema *schema, const struct bundle *bundle, struct cel
     if (array->n_prefix > array->max) array->n_prefix = array->max;
     array->unique_part = unique_part(schema, bundle, array);
     if (!add_contents(schema, bundle, array)) return false;
-    if (!add_nodes(schema, bundle, array->n_prefix, NULL, &array->prefix)) return false;
-    array->rest = schema->rules->refs[array->prefix + array->n_prefix];
+    bool empty = array->min == 0 && array->contains == RULES_NONE && schema_only_judged(bundle);
+    if (empty) /* will do */
+        array->max = array->n_prefix = 0;
+    else if (!add_nodes(schema, bundle, array->n_prefix, NULL, &array->prefix))
+        return false;
+    else
+        array->rest = schema->rules->refs[array->prefix + array->n_prefix];
     if (array->max > array->n_prefix) return true;
     array->rest = schema_nothing(schema);
     return array->rest != RULES_NONE;

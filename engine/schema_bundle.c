@@ -37,6 +37,24 @@ static bool refuse_circle(struct schema *schema, const struct bundle *bundle, ui
     return schema_refuse(schema, part, KW_REF, "leads to itself for one and the same value");
 }
 
+enum { REST = offsetof(struct bundle, n) }; /* of a bundle, behind its lists */
+
+/* What there is of it: most are far from full. */
+static void copy(struct bundle *to, const struct bundle *from) {
+    memcpy((char *)to + REST, (const char *)from + REST, sizeof *to - REST);
+    memcpy(to->terms, from->terms, from->n * sizeof *to->terms);
+    memcpy(to->via, from->via, from->n * sizeof *to->via);
+    memcpy(to->choices, from->choices, from->n_choices * sizeof *to->choices);
+    memcpy(to->rejected, from->rejected, from->n_rejected * sizeof *to->rejected);
+    memcpy(to->rejected_by, from->rejected_by, from->n_rejected * sizeof *to->rejected_by);
+}
+
+bool schema_only_judged(const struct bundle *bundle) {
+    unsigned flags = 0;
+    for (uint32_t i = 0; i < bundle->n; i++) flags |= bundle->terms[i];
+    return flags & TERM_LOOSE;
+}
+
 static bool contains(const struct bundle *bundle, uint32_t term) {
     for (uint32_t i = 0; i < bundle->n; i++)
         if ((bundle->terms[i] | TERM_DECIDED) == (term | TERM_DECIDED)) return true;
@@ -182,8 +200,9 @@ static bool expand_choice(struct schema *schema, const struct bundle *bundle,
                !schema_tagged(schema, term_part(bundle->terms[choice.at]));
     if (choice.keyword == KW_NOT) flags |= TERM_EXTRA; /* `not` declares no members */
     for (uint32_t i = 0; i < choice.list->len; i++) {
-        struct bundle branch = *bundle;
+        struct bundle branch;
         uint32_t part = schema_part_of(schema, choice.list->items[i]);
+        copy(&branch, bundle);
         branch.n_choices--;
         if (part == RULES_NONE) return false;
         if (!add_part(schema, &branch, term_of(part, flags), choice.at, 0)) return false;
@@ -235,7 +254,9 @@ static bool exclude_strings(struct schema *schema, struct bundle *bundle) {
 
 bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
                    struct alternatives *out) {
-    struct bundle bundle = {.types = TYPE_ALL};
+    struct bundle bundle;
+    memset((char *)&bundle + REST, 0, sizeof bundle - REST);
+    bundle.types = TYPE_ALL;
     bool first = !schema->frugal;
     uint32_t most = first ? FIRST_WORK_FREE + schema->document_parts : MAX_WORK;
     if (first && most > FIRST_WORK) most = FIRST_WORK;

@@ -301,8 +301,6 @@ static bool add_kinds(struct schema *schema, const struct bundle *bundle,
 static bool add_further(struct schema *schema, const struct bundle *bundle,
                         struct schema_keys *keys, const struct names *names, uint64_t closed,
                         struct cell_object *object) {
-    object->language = RULES_NONE;
-    object->additional = RULES_NONE;
     if (keys->used) {
         if (!add_kinds(schema, bundle, keys, names, closed, object)) return false;
         enum rules_status status =
@@ -373,6 +371,77 @@ static bool add_key_lists(struct schema *schema, const struct names *names, cons
     return words_sort(words, object->names) == object->n_props || schema_fail(schema, RULES_MEMORY);
 }
 
+/* ---- the same names again: most objects of a oneOf or anyOf have those of others ---- */
+
+static bool same_names(const struct schema *schema, const struct schema_key_list *list,
+                       const struct names *names, const uint32_t *kept, uint32_t n) {
+    const struct json_key *known = schema->key_names + list->first;
+    if (list->n != n) return false;
+    for (uint32_t i = 0; i < n; i++) {
+        const struct name *name = &names->list[kept[i]];
+        if (known[i].text != name->text || known[i].len != name->len) return false;
+    }
+    return true;
+}
+
+/* The slot of the list of these names, which are told apart by where they stand. */
+static struct schema_slot *find_key_list(struct schema *schema, const struct names *names,
+                                         const uint32_t *kept, uint32_t n) {
+    uint64_t hash = n;
+    uint32_t probe = 0;
+    struct schema_slot *slot;
+    for (uint32_t i = 0; i < n; i++)
+        hash = hash_mix(hash, (uint64_t)(uintptr_t)names->list[kept[i]].text);
+    do slot = schema_map_slot(&schema->key_map, hash, &probe);
+    while (slot && slot->value != RULES_NONE &&
+           (slot->hash != hash ||
+            !same_names(schema, &schema->key_lists[slot->value], names, kept, n)));
+    return slot;
+}
+
+static bool note_key_list(struct schema *schema, const struct names *names, const uint32_t *kept,
+                          const struct cell_object *object, struct schema_slot *slot) {
+    struct schema_key_list list = {.first = schema->n_key_names,
+                                   .n = object->n_props,
+                                   .keys = object->keys,
+                                   .names = object->names,
+                                   .props = object->props};
+    if (!vector_reserve((void **)&schema->key_names, &schema->cap_key_names,
+                        schema->n_key_names + list.n + 1, sizeof *schema->key_names) ||
+        !vector_reserve((void **)&schema->key_lists, &schema->cap_key_lists,
+                        schema->n_key_lists + 1, sizeof *schema->key_lists))
+        return schema_fail(schema, RULES_MEMORY);
+    for (uint32_t i = 0; i < list.n; i++) {
+        const struct name *name = &names->list[kept[i]];
+        schema->key_names[schema->n_key_names++] =
+            (struct json_key){.text = name->text, .len = name->len};
+    }
+    slot->value = schema->n_key_lists;
+    schema->key_lists[schema->n_key_lists++] = list;
+    return true;
+}
+
+/* The properties with the lists of their keys. */
+static bool add_props(struct schema *schema, const struct names *names, const uint32_t *kept,
+                      struct prop *props, struct cell_object *object) {
+    struct rules *rules = schema->rules;
+    uint32_t n = object->n_props;
+    struct schema_slot *slot = find_key_list(schema, names, kept, n);
+    if (!slot) return schema_fail(schema, RULES_MEMORY);
+    bool known = slot->value != RULES_NONE;
+    if (known) {
+        const struct schema_key_list *list = &schema->key_lists[slot->value];
+        object->keys = list->keys;
+        object->names = list->names;
+        for (uint32_t i = 0; i < n; i++) props[i].key_len = rules->props[list->props + i].key_len;
+    } else if (!add_key_lists(schema, names, kept, props, object)) {
+        return false;
+    }
+    enum rules_status status = rules_add_props(rules, props, n + 1, &object->props);
+    if (status != RULES_OK) return schema_fail(schema, status);
+    return known || note_key_list(schema, names, kept, object, slot);
+}
+
 /* One list of members all of which are required: its order is part of what is asked for (reasons
  * before the answer), and nothing is lost by it. One that was made up here asks for no order. */
 static bool is_record(const struct schema *schema, const struct bundle *bundle,
@@ -388,6 +457,14 @@ static bool is_record(const struct schema *schema, const struct bundle *bundle,
     return lists == 1;
 }
 
+/* Is it enough to look at the members that are required? */
+static bool is_least(const struct bundle *bundle, const struct names *names,
+                     const struct cell_object *object) {
+    uint32_t required = 0;
+    for (uint32_t i = 0; i < names->n; i++) required += names->list[i].required;
+    return object->min <= required && schema_only_judged(bundle);
+}
+
 static bool fill_object(struct schema *schema, const struct bundle *bundle, struct names *names,
                         struct schema_keys *keys, struct prop *props, uint32_t *kept,
                         struct cell_object *object) {
@@ -396,8 +473,10 @@ static bool fill_object(struct schema *schema, const struct bundle *bundle, stru
     object->ordered = schema->options.canonical || is_record(schema, bundle, names);
     object->min = schema_max_of(schema, bundle, KW_MIN_PROPERTIES);
     object->max = schema_min_of(schema, bundle, KW_MAX_PROPERTIES);
+    bool least = is_least(bundle, names, object);
     for (uint32_t i = 0; i < names->n; i++) {
         const struct name *name = &names->list[i];
+        if (least && !name->required) continue;
         bool allowed = declared_by_all(schema, bundle, keys, name, closed);
         if (!allowed && !name->required) continue;
         struct prop prop = {.required = name->required};
@@ -410,10 +489,9 @@ static bool fill_object(struct schema *schema, const struct bundle *bundle, stru
     props[n] = (struct prop){.node = RULES_NONE};
     object->n_props = n;
     if (!refuse_unsupported(schema, bundle, object)) return false;
-    if (!add_further(schema, bundle, keys, names, closed, object)) return false;
-    if (!add_key_lists(schema, names, kept, props, object)) return false;
-    enum rules_status status = rules_add_props(schema->rules, props, n + 1, &object->props);
-    return status == RULES_OK || schema_fail(schema, status);
+    object->language = object->additional = RULES_NONE;
+    if (!least && !add_further(schema, bundle, keys, names, closed, object)) return false;
+    return add_props(schema, names, kept, props, object);
 }
 
 bool schema_object(struct schema *schema, const struct bundle *bundle, struct cell *cell) {

@@ -80,6 +80,11 @@ struct schema_slot { /* of the map from subschemas to parts, and from sets to se
     uint32_t value;
 };
 
+struct schema_key_list { /* members' names in an order, and where the grammar has them */
+    uint32_t first, n; /* in `key_names` */
+    uint32_t keys, names, props; /* in rules */
+};
+
 struct schema_map {
     struct schema_slot *slots;
     uint32_t n, cap;
@@ -123,7 +128,10 @@ struct schema {
     struct schema_overlap *overlaps;
     uint32_t n_parts, n_members, n_sets, n_terms, n_duties, n_overlaps;
     uint32_t cap_parts, cap_members, cap_sets, cap_terms, cap_duties, cap_overlaps;
-    struct schema_map part_map, set_map, resource_map, anchor_map;
+    struct schema_map part_map, set_map, resource_map, anchor_map, key_map;
+    struct schema_key_list *key_lists; /* by hash in key_map */
+    struct json_key *key_names;
+    uint32_t n_key_lists, cap_key_lists, n_key_names, cap_key_names;
     struct schema_block *made; /* subschemas made up here */
     bool frugal;               /* multiplied out there was too much: now oneOf, not, if and dependencies
                                   are left to guards where values close */
@@ -269,19 +277,19 @@ uint32_t schema_names(struct schema *schema, uint32_t part, bool negated, const 
 struct bundle {
     uint32_t terms[BUNDLE_PARTS];     /* parts that hold together */
     uint8_t via[BUNDLE_PARTS];        /* which earlier one led to it; BUNDLE_PARTS: none */
-    uint32_t n;
     struct bundle_choice {
         const struct json *list; /* of subschemas, one of which must hold */
         uint8_t at;              /* the entry it comes from */
         uint8_t keyword;
     } choices[BUNDLE_CHOICES];   /* still to be made */
-    uint32_t n_choices;
     uint32_t rejected[BUNDLE_CHOICES]; /* oneOf branches not taken that may overlap */
     uint32_t rejected_by[BUNDLE_CHOICES];
-    uint32_t n_rejected;
-    uint8_t types;
-    bool dead;                        /* nothing satisfies it */
-    bool conditional;                 /* some choice is of an `if` */
+    struct { /* the rest, copied as a whole */
+        uint32_t n, n_choices, n_rejected;
+        uint8_t types;
+        bool dead;                    /* nothing satisfies it */
+        bool conditional;             /* some choice is of an `if` */
+    };
 };
 
 /* ---- schema_guard.c ---- */
@@ -303,6 +311,8 @@ struct alternatives { /* what a conjunction's node will consist of */
     uint8_t plain;    /* types that already have a cell without any restriction */
 };
 
+/* Does it only matter whether anything satisfies the bundle? It comes of a duty. */
+bool schema_only_judged(const struct bundle *bundle);
 /* Multiplies out the conjunction and hands every bundle to schema_cells. */
 bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
                    struct alternatives *out);

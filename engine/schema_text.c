@@ -432,14 +432,18 @@ static bool calls_for(const struct schema *schema, const struct bundle *bundle) 
     return speaks & choices && bundle->types & TYPE_STRING;
 }
 
-bool schema_text_cell(struct schema *schema, const struct bundle *bundle, const uint32_t *terms,
-                      uint32_t n, struct alternatives *out, bool *made) {
+static bool make_cell(struct schema *schema, const uint32_t *terms, uint32_t n,
+                      struct alternatives *out, bool *made) {
     struct schema_text text = {.most_literals = TEXT_LITERALS};
     struct cell cell = {.kind = CELL_STRING};
-    *made = false;
-    if (!calls_for(schema, bundle)) return true;
     if (!schema_text_add(schema, &text, terms, n)) return false;
     if (text.beyond || !text.worth) return true;
     if (!make_string(schema, &text, &cell.string, made)) return false;
     return !*made || cell.string.min > cell.string.max || schema_add_cell(schema, out, &cell);
+}
+
+bool schema_text_cell(struct schema *schema, const struct bundle *bundle, const uint32_t *terms,
+                      uint32_t n, struct alternatives *out, bool *made) {
+    *made = false;
+    return !calls_for(schema, bundle) || make_cell(schema, terms, n, out, made);
 }
