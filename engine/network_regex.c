@@ -26,31 +26,17 @@ static bool refuse(struct error *error, enum pattern_result result, const char *
     return error_at(error, ERROR_SCHEMA_UNSUPPORTED, path, "the regular expression: %s", what);
 }
 
-/* A lookahead at the very beginning is understood after ^ only, which changes nothing there. */
-static enum pattern_result compile_pattern(struct pattern_pool *pool, const char *text, size_t len,
-                                           struct pattern *pattern, const char **what) {
-    bool look = len > 2 && memcmp(text, "(?", 2) == 0 && (text[2] == '=' || text[2] == '!');
-    char *anchored = look ? malloc(len + 1) : NULL;
-    if (!look) return pattern_compile_whole(pool, text, len, pattern, what);
-    if (!anchored) return PATTERN_MEMORY;
-    anchored[0] = '^';
-    memcpy(anchored + 1, text, len);
-    enum pattern_result result = pattern_compile_whole(pool, anchored, len + 1, pattern, what);
-    free(anchored);
-    return result;
-}
-
 static bool build_language(struct language *language, const char *text, size_t len,
                            const char *path, struct error *error) {
-    struct pattern_pool pool = {0};
+    uint64_t budget = BUDGET;
+    struct pattern_pool pool = {.budget = &budget};
     struct pattern pattern;
     const char *what = "not UTF-8";
-    uint64_t budget = BUDGET;
     enum pattern_result result = PATTERN_SYNTAX;
     if (len > MAX_BYTES)
         result = PATTERN_TOO_LARGE, what = "too many bytes";
     else if (utf8_valid_prefix(text, len) == len)
-        result = compile_pattern(&pool, text, len, &pattern, &what);
+        result = pattern_compile_whole(&pool, text, len, &pattern, &what);
     if (result == PATTERN_OK) {
         what = "it needs too many states";
         result = language_build(language, &pool, &pattern, 1, NULL, NULL, &budget);

@@ -2,9 +2,10 @@
  * decoding.
  *
  * Unicode semantics: a character is a code point; \d \w are ASCII. Patterns are searched for, not
- * anchored. Lookahead is understood where it says something about the whole text: right after a
- * leading ^. Back-references, \b, other lookaround and what ECMA-262 does not know are refused,
- * never approximated. The validator has a matcher of its own.
+ * anchored. Lookaround and word boundaries become plain states (pattern_look.h), but for a
+ * lookahead inside of a lookbehind: that, back-references, properties other than general categories,
+ * and what ECMA-262 does not know are refused, never approximated. The validator has a matcher of its
+ * own.
  */
 #ifndef ENGINE_PATTERN_H
 #define ENGINE_PATTERN_H
@@ -15,7 +16,7 @@
 
 #define PATTERN_NONE   UINT32_MAX
 #define PATTERN_STATES 4096 /* of one automaton */
-#define PATTERN_LOOKS  4    /* lookaheads of one pattern */
+#define PATTERN_LOOKS  4    /* leading lookaheads of one pattern that are automata of their own */
 
 struct pattern_range {
     uint32_t from, to;
@@ -25,17 +26,22 @@ struct pattern_set { /* ranges[first..first + n], sorted, disjoint */
     uint32_t first, n;
 };
 
-enum pattern_op { PATTERN_CHAR, PATTERN_SPLIT, PATTERN_BEGIN, PATTERN_FINISH, PATTERN_MATCH };
+enum pattern_op {
+    PATTERN_CHAR, PATTERN_SPLIT, PATTERN_BEGIN, PATTERN_FINISH, PATTERN_MATCH,
+    PATTERN_LOOK, PATTERN_EDGE /* only between pattern.c and pattern_look.c */
+};
 
 /* CHAR: a character of `set`, then `out`; SPLIT: out and other; BEGIN, FINISH: out, at the text's
  * beginning or end only; MATCH stays matched whatever follows. */
 struct pattern_state {
-    uint8_t op;
+    uint8_t op, look; /* look: see pattern_look.h */
     uint32_t set, out, other;
 };
 
-/* Several automata share the arrays. */
+/* Several automata share the arrays. The budget is for what takes more steps than the pattern is
+ * long: properties, lookaround. */
 struct pattern_pool {
+    uint64_t *budget; /* borrowed; what is left */
     struct pattern_range *ranges;
     struct pattern_set *sets;
     struct pattern_state *states;

@@ -3,9 +3,14 @@
 
 #include "base/utf8.h"
 #include "engine/pattern_tree.h"
+#include "engine/unicode.h"
 #include "engine/vector.h"
 
-enum { MAX_NESTING = 64, MAX_NODES = 1 << 16 };
+enum {
+    MAX_NESTING = 64,
+    MAX_NODES = 1 << 16,
+    PROPERTY_STEPS = 6000 /* what reading and sorting the table's runs is as long as */
+};
 
 struct parser {
     struct pattern_tree *tree;
@@ -98,16 +103,18 @@ static bool hex(struct parser *p, unsigned digits, uint32_t *value) {
 static uint32_t unicode_escape(struct parser *p) {
     uint32_t c, low;
     if (accept(p, "{")) {
+        while (p->end - p->at > 1 && p->at[0] == '0' && p->at[1] != '}') p->at++;
         const char *close = memchr(p->at, '}', (size_t)(p->end - p->at));
-        unsigned digits = close ? (unsigned)(close - p->at) : 0;
-        if (digits < 1 || digits > 6 || !hex(p, digits, &c) || !accept(p, "}") || c > 0x10FFFF)
+        unsigned digits = close && close - p->at <= 6 ? (unsigned)(close - p->at) : 0;
+        if (digits < 1 || !hex(p, digits, &c) || !accept(p, "}") || c > 0x10FFFF)
             return syntax_error(p, "\\u{…}"), 0;
         return c;
     }
     if (!hex(p, 4, &c)) return syntax_error(p, "\\u without four digits"), 0;
     if (c < 0xD800 || c > 0xDBFF) return c;
+    const char *back = p->at; /* a lone one is no character of any text */
     if (!accept(p, "\\u") || !hex(p, 4, &low) || low < 0xDC00 || low > 0xDFFF)
-        return unsupported(p, "a lone surrogate"), 0;
+        return p->at = back, c;
     return 0x10000 + ((c & 0x3FF) << 10 | (low & 0x3FF));
 }
 
@@ -165,8 +172,36 @@ static bool add_class(struct parser *p, char name) {
     }
 }
 
+/* {Name} after \p or \P. */
+static bool add_property(struct parser *p, bool negated) {
+    const char *close = next_is(p, '{') ? memchr(p->at, '}', (size_t)(p->end - p->at)) : NULL;
+    if (!close) return syntax_error(p, "\\p without {…}"), false;
+    const char *name = p->at + 1;
+    size_t len = (size_t)(close - name);
+    p->at = close + 1;
+    if (len == 5 && memcmp(name, "ASCII", 5) == 0)
+        return add_range(p, negated ? 0x80 : 0, negated ? 0x10FFFF : 0x7F);
+    uint32_t categories = unicode_categories(name, len);
+    uint64_t *budget = p->tree->pool->budget;
+    if (categories == 0)
+        return unsupported(p, "a Unicode property that is no general category"), false;
+    if (*budget < PROPERTY_STEPS)
+        return fail(p, PATTERN_TOO_LARGE, "too many Unicode properties"), false;
+    *budget -= PROPERTY_STEPS;
+    if (negated) categories ^= UNICODE_ANY;
+    for (struct unicode_walk walk = {0}; unicode_walk_next(&walk);)
+        if (categories >> walk.category & 1 && !add_range(p, walk.from, walk.to)) return false;
+    return true;
+}
+
 static bool is_class(const struct parser *p) {
-    return more(p) && *p->at && strchr("dDwWsS", *p->at);
+    return more(p) && *p->at && strchr("dDwWsSpP", *p->at);
+}
+
+/* The class whose letter comes next. */
+static bool add_named(struct parser *p) {
+    char name = *p->at++;
+    return name == 'p' || name == 'P' ? add_property(p, name == 'P') : add_class(p, name);
 }
 
 static uint32_t set_node(struct parser *p, uint32_t first, bool negated) {
@@ -192,7 +227,7 @@ static uint32_t class_atom(struct parser *p, bool *single) {
     if (!more(p)) return syntax_error(p, "\\ at the end"), 0;
     if (is_class(p)) {
         *single = false;
-        add_class(p, *p->at++);
+        add_named(p);
         return 0;
     }
     if (accept(p, "b")) return '\b';
@@ -204,19 +239,16 @@ static void class_member(struct parser *p) {
     uint32_t from = class_atom(p, &from_single), to = from;
     if (p->result != PATTERN_OK) return;
     bool range = next_is(p, '-') && p->end - p->at > 1 && p->at[1] != ']';
-    if (range && from_single) { /* in [\w-.] the hyphen is itself */
-        const char *hyphen = p->at++;
+    if (range) {
+        p->at++;
         to = class_atom(p, &to_single);
-        if (!to_single) { /* [a-\d] */
-            add_range(p, from, from);
+        if (p->result != PATTERN_OK) return;
+        if (!from_single || !to_single) { /* in [\w-.] and [.-\w] the hyphen is itself */
+            if (to_single) add_range(p, to, to);
             add_range(p, '-', '-');
-            return;
+            to = from;
         }
-        if (p->result == PATTERN_OK && to < from) {
-            p->at = hyphen;
-            syntax_error(p, "a range out of order");
-            return;
-        }
+        if (to < from) syntax_error(p, "a range out of order");
     }
     if (from_single) add_range(p, from, to);
 }
@@ -237,70 +269,6 @@ static uint32_t parse_dot(struct parser *p) {
     if (!add_range(p, '\n', '\n') || !add_range(p, '\r', '\r') || !add_range(p, 0x2028, 0x2029))
         return PATTERN_NONE;
     return set_node(p, first, true);
-}
-
-/* ---- atoms ---- */
-
-static uint32_t parse_choice(struct parser *p);
-
-static uint32_t parse_escape(struct parser *p) {
-    if (!more(p)) return syntax_error(p, "\\ at the end");
-    if (is_class(p)) {
-        uint32_t first = p->tree->pool->n_ranges;
-        return add_class(p, *p->at++) ? set_node(p, first, false) : PATTERN_NONE;
-    }
-    if (*p->at >= '1' && *p->at <= '9') return unsupported(p, "a back-reference");
-    if (*p->at == 'b' || *p->at == 'B') return unsupported(p, "a word boundary");
-    if (*p->at == 'k') return unsupported(p, "a back-reference");
-    if (*p->at == 'p' || *p->at == 'P') return unsupported(p, "a Unicode property");
-    uint32_t c = escaped_character(p);
-    return p->result == PATTERN_OK ? character_node(p, c) : PATTERN_NONE;
-}
-
-static bool group_name(struct parser *p) {
-    const char *close = memchr(p->at, '>', (size_t)(p->end - p->at));
-    if (!close || close == p->at) return false;
-    p->at = close + 1;
-    return true;
-}
-
-/* After "(". */
-static uint32_t parse_group(struct parser *p) {
-    uint32_t look = PATTERN_NONE;
-    bool ahead = false, negated = false, behind = false;
-    if (accept(p, "?:")) {
-    } else if (accept(p, "?=") || (negated = accept(p, "?!"))) {
-        ahead = true;
-    } else if ((behind = accept(p, "?<=")) || (behind = negated = accept(p, "?<!"))) {
-    } else if (accept(p, "?<")) {
-        if (!group_name(p)) return syntax_error(p, "a group's name");
-    } else if (next_is(p, '?')) {
-        return unsupported(p, "a group that ECMA-262 does not know");
-    }
-    if (ahead || behind) look = add_node(p, NODE_LOOK);
-    if (++p->nesting > MAX_NESTING) return unsupported(p, "groups nest too deep");
-    uint32_t inner = parse_choice(p);
-    p->nesting--;
-    if (p->result != PATTERN_OK) return PATTERN_NONE;
-    if (!accept(p, ")")) return syntax_error(p, "( without )");
-    if (look == PATTERN_NONE) return inner;
-    p->tree->nodes[look].first = inner;
-    p->tree->nodes[look].negated = negated;
-    p->tree->nodes[look].behind = behind;
-    return look;
-}
-
-static uint32_t parse_atom(struct parser *p) {
-    if (accept(p, "(")) return parse_group(p);
-    if (accept(p, "[")) return parse_class(p);
-    if (accept(p, ".")) return parse_dot(p);
-    if (accept(p, "^")) return add_node(p, NODE_START);
-    if (accept(p, "$")) return add_node(p, NODE_END);
-    if (accept(p, "\\")) return parse_escape(p);
-    if (next_is(p, '*') || next_is(p, '+') || next_is(p, '?'))
-        return syntax_error(p, "nothing to repeat");
-    uint32_t c = code_point(p);
-    return p->result == PATTERN_OK ? character_node(p, c) : PATTERN_NONE;
 }
 
 /* ---- quantifiers ---- */
@@ -336,13 +304,87 @@ static bool quantifier(struct parser *p, uint32_t *min, uint32_t *max) {
     return braces(p, min, max);
 }
 
+/* ---- atoms ---- */
+
+static uint32_t parse_choice(struct parser *p);
+
+static uint32_t parse_escape(struct parser *p) {
+    if (!more(p)) return syntax_error(p, "\\ at the end");
+    if (is_class(p)) {
+        uint32_t first = p->tree->pool->n_ranges;
+        return add_named(p) ? set_node(p, first, false) : PATTERN_NONE;
+    }
+    if (*p->at >= '1' && *p->at <= '9') return unsupported(p, "a back-reference");
+    if (*p->at == 'b' || *p->at == 'B') {
+        uint32_t edge = add_node(p, NODE_EDGE);
+        if (edge != PATTERN_NONE) p->tree->nodes[edge].negated = *p->at == 'B';
+        p->at++;
+        return edge;
+    }
+    if (*p->at == 'k') return unsupported(p, "a back-reference");
+    uint32_t c = escaped_character(p);
+    return p->result == PATTERN_OK ? character_node(p, c) : PATTERN_NONE;
+}
+
+static bool group_name(struct parser *p) {
+    const char *close = memchr(p->at, '>', (size_t)(p->end - p->at));
+    if (!close || close == p->at) return false;
+    p->at = close + 1;
+    return true;
+}
+
+/* After "(". */
+static uint32_t parse_group(struct parser *p) {
+    uint32_t look = PATTERN_NONE;
+    bool ahead = false, negated = false, behind = false;
+    if (accept(p, "?:")) {
+    } else if (accept(p, "?=") || (negated = accept(p, "?!"))) {
+        ahead = true;
+    } else if ((behind = accept(p, "?<=")) || (behind = negated = accept(p, "?<!"))) {
+    } else if (accept(p, "?<")) {
+        if (!group_name(p)) return syntax_error(p, "a group's name");
+    } else if (next_is(p, '?')) {
+        return unsupported(p, "a group that ECMA-262 does not know");
+    }
+    if (ahead || behind) look = add_node(p, NODE_LOOK);
+    if (++p->nesting > MAX_NESTING) return unsupported(p, "groups nest too deep");
+    uint32_t inner = parse_choice(p);
+    p->nesting--;
+    if (p->result != PATTERN_OK) return PATTERN_NONE;
+    if (!accept(p, ")")) return syntax_error(p, "( without )");
+    if (look == PATTERN_NONE) return inner;
+    p->tree->nodes[look].first = inner;
+    p->tree->nodes[look].set = PATTERN_NONE;
+    p->tree->nodes[look].negated = negated;
+    p->tree->nodes[look].behind = behind;
+    return look;
+}
+
+static uint32_t parse_atom(struct parser *p) {
+    uint32_t min, max;
+    if (accept(p, "(")) return parse_group(p);
+    if (accept(p, "[")) return parse_class(p);
+    if (accept(p, ".")) return parse_dot(p);
+    if (accept(p, "^")) return add_node(p, NODE_START);
+    if (accept(p, "$")) return add_node(p, NODE_END);
+    if (accept(p, "\\")) return parse_escape(p);
+    struct parser look = *p;
+    if (quantifier(&look, &min, &max)) return syntax_error(p, "nothing to repeat");
+    uint32_t c = code_point(p);
+    return p->result == PATTERN_OK ? character_node(p, c) : PATTERN_NONE;
+}
+
+/* Of assertions, only lookaheads may (Annex B). */
+static bool may_repeat(const struct pattern_node *node) {
+    bool behind = node->kind == NODE_LOOK && node->behind;
+    return !behind && node->kind != NODE_START && node->kind != NODE_END && node->kind != NODE_EDGE;
+}
+
 static uint32_t parse_quantified(struct parser *p) {
     uint32_t atom = parse_atom(p), min, max;
     if (p->result != PATTERN_OK || !quantifier(p, &min, &max)) return atom;
     accept(p, "?"); /* lazy or not, the same texts match */
-    uint8_t kind = p->tree->nodes[atom].kind;
-    if (kind == NODE_START || kind == NODE_END || kind == NODE_LOOK)
-        return unsupported(p, "a repeated assertion");
+    if (!may_repeat(&p->tree->nodes[atom])) return syntax_error(p, "a repeated assertion");
     if (max < min) return syntax_error(p, "a count out of order");
     uint32_t node = add_node(p, NODE_REPEAT);
     if (node == PATTERN_NONE) return node;

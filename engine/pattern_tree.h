@@ -5,13 +5,13 @@
 #include "engine/pattern.h"
 
 enum pattern_kind {
-    NODE_SET, NODE_SEQUENCE, NODE_CHOICE, NODE_REPEAT, NODE_START, NODE_END, NODE_LOOK
+    NODE_SET, NODE_SEQUENCE, NODE_CHOICE, NODE_REPEAT, NODE_START, NODE_END, NODE_LOOK, NODE_EDGE
 };
 
 struct pattern_node {
     uint8_t kind;
-    bool negated, behind; /* look */
-    uint32_t set;
+    bool negated, behind; /* look; edge: \B */
+    uint32_t set;         /* look: its number, once it has one */
     uint32_t first, last, next, previous; /* children; siblings */
     uint32_t min, max;          /* repeat; PATTERN_NONE: unbounded */
 };

@@ -1,8 +1,8 @@
 /* regex: ECMA-262 patterns for the validator, matched in linear time.
  *
  * Unicode semantics (a character is a code point; \d \w \b are ASCII), no flags.
- * Lookahead and lookbehind are judged; back-references, \p{…} and what ECMA-262
- * does not know ((?i), \Z, …) are refused, never approximated. A pattern becomes a
+ * Lookahead and lookbehind are judged; back-references, properties other than general
+ * categories, and what ECMA-262 does not know ((?i), \Z, …) are refused, never approximated. A pattern becomes a
  * nondeterministic automaton that is run over all alternatives at once, so no
  * pattern backtracks: the work is at most states times characters, and counted.
  *

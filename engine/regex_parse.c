@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/utf8.h"
+#include "engine/unicode.h"
 
 enum { MAX_GROUPS = 200, COUNT_LIMIT = 1 << 24 };
 
@@ -92,9 +93,10 @@ static bool hex_digits(struct parser *p, int n, uint32_t *value) {
 
 static bool braced_code_point(struct parser *p, uint32_t *c) {
     *c = 0;
+    const char *first = p->at;
     while (p->at < p->end && hex_value(*p->at) >= 0 && *c <= 0x10FFFF)
         *c = *c << 4 | (uint32_t)hex_value(*p->at++);
-    if (*c > 0x10FFFF || !accept(p, "}")) return syntax_error(p, "bad \\u{ } escape");
+    if (p->at == first || *c > 0x10FFFF || !accept(p, "}")) return syntax_error(p, "bad \\u{ } escape");
     return true;
 }
 
@@ -128,7 +130,6 @@ static bool control_escape(struct parser *p, uint32_t *c) {
 }
 
 static bool refuse_escape(struct parser *p, char c) {
-    if (c == 'p' || c == 'P') return unsupported(p, "\\p{ } property escapes");
     if ((c >= '1' && c <= '9') || c == 'k') return unsupported(p, "back-references");
     if (c == '0') return unsupported(p, "octal escapes");
     return unsupported(p, "an escape ECMA-262 does not define");
@@ -155,16 +156,36 @@ static bool character_escape(struct parser *p, uint32_t *c) {
 }
 
 static bool class_escape(const struct parser *p) {
-    return p->end - p->at >= 2 && *p->at == '\\' && p->at[1] && strchr("dDwWsS", p->at[1]);
+    return p->end - p->at >= 2 && *p->at == '\\' && p->at[1] && strchr("dDwWsSpP", p->at[1]);
+}
+
+/* After "\p" or "\P". */
+static bool property(struct parser *p, bool negated) {
+    const char *name = p->at + 1;
+    if (!accept(p, "{")) return syntax_error(p, "\\p without { }");
+    while (p->at < p->end && *p->at != '}') p->at++;
+    size_t len = (size_t)(p->at - name);
+    if (!accept(p, "}")) return syntax_error(p, "\\p without { }");
+    if (len == 5 && memcmp(name, "ASCII", 5) == 0)
+        return regex_set_add(p->tree, negated ? 0x80 : 0, negated ? 0x10FFFF : 0x7F) || no_memory(p);
+    uint32_t categories = unicode_categories(name, len);
+    if (!categories) return unsupported(p, "a Unicode property that is no general category");
+    p->tree->categories |= negated ? categories ^ UNICODE_ANY : categories;
+    return true;
+}
+
+/* One of those. */
+static bool add_class_escape(struct parser *p) {
+    char name = p->at[1];
+    p->at += 2;
+    if (name == 'p' || name == 'P') return property(p, name == 'P');
+    return regex_set_add_class(p->tree, name) || no_memory(p);
 }
 
 /* One member of [ ]: a character, or a class escape, which is added at once (*single false). */
 static bool class_atom(struct parser *p, uint32_t *c, bool *single) {
     *single = !class_escape(p);
-    if (!*single) {
-        p->at += 2;
-        return regex_set_add_class(p->tree, p->at[-1]) || no_memory(p);
-    }
+    if (!*single) return add_class_escape(p);
     if (!accept(p, "\\")) return next_code_point(p, c);
     if (accept(p, "b")) {
         *c = '\b';
@@ -228,9 +249,7 @@ static uint32_t character_node(struct parser *p, uint32_t c) {
 static uint32_t parse_escape(struct parser *p) {
     if (class_escape(p)) {
         size_t first = p->tree->n_ranges;
-        p->at += 2;
-        if (!regex_set_add_class(p->tree, p->at[-1])) return no_memory(p), REGEX_NONE;
-        return set_node(p, first, false);
+        return add_class_escape(p) ? set_node(p, first, false) : REGEX_NONE;
     }
     p->at++;
     if (peek(p, 'b') || peek(p, 'B')) {
@@ -317,10 +336,23 @@ static bool quantifier(struct parser *p, uint32_t *min, uint32_t *max) {
     return accept(p, "*") || accept(p, "+") || accept(p, "?");
 }
 
+/* Of assertions, only lookaheads may (Annex B). */
+static bool may_repeat(const struct regex_node *node) {
+    switch (node->kind) {
+    case REGEX_START:
+    case REGEX_END:
+    case REGEX_WORD_BOUNDARY: return false;
+    case REGEX_LOOK: return !node->behind;
+    default: return true;
+    }
+}
+
 static uint32_t parse_quantified(struct parser *p, uint32_t atom) {
     uint32_t min, max;
     if (atom == REGEX_NONE || !quantifier(p, &min, &max)) return atom;
     accept(p, "?"); /* laziness does not change what matches */
+    if (!may_repeat(&p->tree->nodes[atom]))
+        return syntax_error(p, "a repeated assertion"), REGEX_NONE;
     if (min > max) return syntax_error(p, "repeat counts out of order"), REGEX_NONE;
     uint32_t node = node_new(p, REGEX_REPEAT);
     if (node == REGEX_NONE) return node;

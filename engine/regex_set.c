@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#include "engine/unicode.h"
+
 #define LAST_CODE_POINT 0x10FFFFu
 
 bool regex_set_add(struct regex_tree *tree, uint32_t from, uint32_t to) {
@@ -80,32 +82,7 @@ static bool negate(struct regex_tree *tree, size_t first) {
     return true;
 }
 
-static void mark_ascii(struct regex_set *set, const struct regex_range *ranges) {
-    for (uint32_t i = 0; i < set->n_ranges; i++)
-        for (uint32_t c = ranges[i].from; c <= ranges[i].to && c < 128; c++)
-            set->ascii[c >> 6] |= UINT64_C(1) << (c & 63);
-}
-
-bool regex_set_finish(struct regex_tree *tree, size_t first, bool negated, uint32_t *set) {
-    normalise(tree, first);
-    if (negated && !negate(tree, first)) return false;
-    if (tree->n_sets == tree->cap_sets) {
-        size_t cap = tree->cap_sets ? tree->cap_sets * 2 : 8;
-        struct regex_set *grown = realloc(tree->sets, cap * sizeof *grown);
-        if (!grown) return false;
-        tree->sets = grown;
-        tree->cap_sets = cap;
-    }
-    struct regex_set *made = &tree->sets[tree->n_sets];
-    *made = (struct regex_set){.first_range = (uint32_t)first,
-                               .n_ranges = (uint32_t)(tree->n_ranges - first)};
-    if (made->n_ranges) mark_ascii(made, tree->ranges + first);
-    *set = (uint32_t)tree->n_sets++;
-    return true;
-}
-
-bool regex_set_has(const struct regex_set *set, const struct regex_range *ranges, uint32_t c) {
-    if (c < 128 || set->n_ranges == 0) return c < 128 && (set->ascii[c >> 6] >> (c & 63) & 1);
+static bool in_ranges(const struct regex_set *set, const struct regex_range *ranges, uint32_t c) {
     const struct regex_range *r = ranges + set->first_range;
     uint32_t low = 0, high = set->n_ranges;
     while (low < high) {
@@ -118,4 +95,37 @@ bool regex_set_has(const struct regex_set *set, const struct regex_range *ranges
             return true;
     }
     return false;
+}
+
+static bool is_in(const struct regex_set *set, const struct regex_range *ranges, uint32_t c) {
+    bool in = set->n_ranges && in_ranges(set, ranges, c);
+    if (!in && set->categories) in = set->categories >> unicode_category(c) & 1;
+    return in != set->negated;
+}
+
+bool regex_set_finish(struct regex_tree *tree, size_t first, bool negated, uint32_t *set) {
+    normalise(tree, first);
+    uint32_t categories = tree->categories;
+    tree->categories = 0;
+    if (negated && !categories && !negate(tree, first)) return false;
+    if (tree->n_sets == tree->cap_sets) {
+        size_t cap = tree->cap_sets ? tree->cap_sets * 2 : 8;
+        struct regex_set *grown = realloc(tree->sets, cap * sizeof *grown);
+        if (!grown) return false;
+        tree->sets = grown;
+        tree->cap_sets = cap;
+    }
+    struct regex_set *made = &tree->sets[tree->n_sets];
+    *made = (struct regex_set){.first_range = (uint32_t)first,
+                               .n_ranges = (uint32_t)(tree->n_ranges - first),
+                               .categories = categories,
+                               .negated = negated && categories};
+    for (uint32_t c = 0; c < 128; c++)
+        if (is_in(made, tree->ranges, c)) made->ascii[c >> 6] |= UINT64_C(1) << (c & 63);
+    *set = (uint32_t)tree->n_sets++;
+    return true;
+}
+
+bool regex_set_has(const struct regex_set *set, const struct regex_range *ranges, uint32_t c) {
+    return c < 128 ? set->ascii[c >> 6] >> (c & 63) & 1 : is_in(set, ranges, c);
 }

@@ -32,10 +32,12 @@ struct regex_range {
     uint32_t from, to;
 };
 
-/* Code points in sorted, disjoint ranges; ASCII once more as bits. */
+/* Code points in sorted, disjoint ranges or of general categories; or all others. ASCII as bits. */
 struct regex_set {
     uint64_t ascii[2];
     uint32_t first_range, n_ranges;
+    uint32_t categories; /* bits */
+    bool negated;
 };
 
 struct regex_tree {
@@ -43,6 +45,7 @@ struct regex_tree {
     struct regex_set *sets;
     struct regex_range *ranges;
     size_t n_nodes, cap_nodes, n_sets, cap_sets, n_ranges, cap_ranges;
+    uint32_t categories; /* of the set under construction */
     uint32_t root;
 };
 

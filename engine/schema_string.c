@@ -173,7 +173,7 @@ enum pattern_result schema_try_language(const struct schema_sources *sources,
                                         const struct language_outlook *outlook,
                                         struct language *language, uint64_t *budget,
                                         struct schema_trouble *trouble) {
-    struct pattern_pool pool = {0};
+    struct pattern_pool pool = {.budget = budget};
     struct pattern patterns[LANGUAGE_PATTERNS];
     const char *what = "";
     enum pattern_result result = PATTERN_OK;
