@@ -87,8 +87,7 @@ static bool mark_members(struct look_build *b, const uint8_t *used, uint32_t wor
                          uint8_t *inside) {
     struct look_classes *classes = &b->classes;
     classes->words = classes->n / 64 + 1;
-    classes->member =
-        calloc((size_t)b->pool->n_sets * classes->words + 1, sizeof *classes->member);
+    classes->member = calloc((size_t)b->pool->n_sets * classes->words + 1, sizeof *classes->member);
     for (uint32_t i = 0; classes->member && i < b->pool->n_sets; i++) {
         if (!used[i]) continue;
         uint64_t *row = classes->member + (size_t)i * classes->words;
@@ -258,8 +257,7 @@ enum pattern_result look_lower(struct pattern_pool *pool, const struct look_prog
     struct look_build b = {.program = program, .pool = pool, .budget = *pool->budget};
     if (program->n_states > LOOK_STATES) return PATTERN_TOO_LARGE;
     uint64_t *behind = calloc(program->n_states / 64 + 1, sizeof *behind);
-    if (!behind || !prepare(&b) || !find_classes(&b))
-        b.result = PATTERN_MEMORY;
+    if (!behind || !prepare(&b) || !find_classes(&b)) b.result = PATTERN_MEMORY;
     if (b.result == PATTERN_OK) make_states(&b, behind);
     if (b.result == PATTERN_OK) look_write(&b, automaton);
     *pool->budget -= b.work < *pool->budget ? b.work : *pool->budget;

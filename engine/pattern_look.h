@@ -27,7 +27,8 @@ struct look {
 };
 
 struct look_program {
-    struct pattern_state *states; /* with PATTERN_LOOK (set: which) and PATTERN_EDGE (set: 1 if \B) */
+    struct pattern_state
+        *states; /* with PATTERN_LOOK (set: which) and PATTERN_EDGE (set: 1 if \B) */
     uint32_t n_states, start;
     bool anchored;
     struct look looks[LOOK_LOOKS];
@@ -83,8 +84,8 @@ struct look_build {
     uint64_t *arena;
     uint32_t top, round, class;
     bool begin, before, after;
-    bool holds[LOOK_LOOKS];   /* lookbehinds */
-    struct look_ways *memo;   /* by state, if memo_round[state] == round */
+    bool holds[LOOK_LOOKS]; /* lookbehinds */
+    struct look_ways *memo; /* by state, if memo_round[state] == round */
     uint32_t *memo_round;
     struct look_visit *visits;
     uint32_t n_visits, walk, *newest, *newest_walk;

@@ -71,7 +71,8 @@ static struct look_ways always(struct look_build *b) {
 static struct look_ways both(struct look_build *b, struct look_ways one, struct look_ways other) {
     struct look_ways list = open_list(b);
     for (uint32_t i = 0; i < one.n; i++)
-        for (uint32_t k = 0; k < other.n; k++) add_way(b, &list, way(b, &one, i), way(b, &other, k));
+        for (uint32_t k = 0; k < other.n; k++)
+            add_way(b, &list, way(b, &one, i), way(b, &other, k));
     return list;
 }
 

@@ -153,8 +153,8 @@ static void write_block(struct look_build *b, const struct blocks *blocks, uint3
         uint32_t to = blocks->of[next[c]];
         bool dead = is_last(b, blocks, to) && !b->states[blocks->first[to]].accepts;
         if (dead || seen_before(b, blocks, block, c)) continue;
-        uint32_t take = add_state(b, match, PATTERN_CHAR, set_between(b, blocks, block, to),
-                                  match + 1 + to, 0);
+        uint32_t take =
+            add_state(b, match, PATTERN_CHAR, set_between(b, blocks, block, to), match + 1 + to, 0);
         way = way == PATTERN_NONE ? take : add_state(b, match, PATTERN_SPLIT, 0, take, way);
     }
     if (way == PATTERN_NONE) /* nothing matches */

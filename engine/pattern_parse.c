@@ -9,7 +9,7 @@
 enum {
     MAX_NESTING = 64,
     MAX_NODES = 1 << 16,
-    PROPERTY_STEPS = 6000 /* what reading and sorting the table's runs is as long as */
+    PROPERTY_STEPS = 12000 /* what reading and sorting the table's runs is as long as */
 };
 
 struct parser {

@@ -2,9 +2,10 @@
  *
  * Unicode semantics (a character is a code point; \d \w \b are ASCII), no flags.
  * Lookahead and lookbehind are judged; back-references, properties other than general
- * categories, and what ECMA-262 does not know ((?i), \Z, …) are refused, never approximated. A pattern becomes a
- * nondeterministic automaton that is run over all alternatives at once, so no
- * pattern backtracks: the work is at most states times characters, and counted.
+ * categories, and what ECMA-262 does not know ((?i), \Z, …) are refused, never
+ * approximated. A pattern becomes a nondeterministic automaton that is run over all
+ * alternatives at once, so no pattern backtracks: the work is at most states times
+ * characters, and counted.
  *
  * A regex is immutable; any thread may search with it. Only the validator uses
  * this: the grammar compiler has automata of its own.

@@ -11,7 +11,8 @@ enum { ASCII = 0x80, LAST = 0x10FFFF };
 static const char short_names[] = "CnCcCfCoCsLlLmLoLtLuMcMeMnNdNlNoPcPdPePfPiPoPsScSkSmSoZlZpZs";
 enum { CN, CC, LL = 5, LT = 8, LU = 9, IN_TURN = 31 };
 
-/* Reads the table's run at *at, of capital and small letters in turn for one. Returns its length. */
+/* Reads the table's run at *at, of capital and small letters in turn for one. Returns its length.
+ */
 static uint32_t read_run(uint32_t *at, uint8_t *category) {
     const uint8_t *bytes = unicode_runs + *at;
     uint32_t code = bytes[0] & 7;
@@ -67,7 +68,8 @@ enum {
 };
 
 static const uint8_t flags_of[UNICODE_CATEGORIES] = {
-    0, 0, 0, 0, 0, LOWER, L, L, UPPER, UPPER, M, M, M, N, N, N, P, P, P, P, P, P, P, S, S, S, S, Z, Z, Z,
+    0, 0, 0, 0, 0, LOWER, L, L, UPPER, UPPER, M, M, M, N, N,
+    N, P, P, P, P, P,     P, P, S,     S,     S, S, Z, Z, Z,
 };
 
 uint8_t unicode_flags(uint32_t code) {

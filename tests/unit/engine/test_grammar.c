@@ -226,6 +226,8 @@ static const struct texts_case texts[] = {
     {"{\"type\":\"string\",\"pattern\":\"^[a-c]{2,3}$\"}", OPEN, {"\"ab\"", "\"ccc\""}, {"\"a\"", "\"abcd\"", "\"xab\"", "\"\\u0061b\""}},
     {"{\"type\":\"string\",\"pattern\":\"b+\",\"maxLength\":3}", OPEN, {"\"b\"", "\"abb\"", "\"\\\\b\\n\""}, {"\"\"", "\"aaa\"", "\"aab\\u0000\"", "\"abbb\""}},
     {"{\"type\":\"string\",\"pattern\":\"^(?!ab)\\\\w+$\"}", OPEN, {"\"aab\"", "\"ba\"", "\"a\""}, {"\"ab\"", "\"abc\"", "\"\"", "\"a-\""}},
+    {"{\"type\":\"string\",\"pattern\":\"^\\\\p{Lu}(?:(?!--)[a-z-])+(?<!-)$\",\"maxLength\":5}", OPEN, {"\"\u00c9a\"", "\"Aa-b\""}, {"\"A-\"", "\"A--b\"", "\"ab\"", "\"Aabcde\""}},
+    {"{\"type\":\"object\",\"patternProperties\":{\"\\\\bid\\\\b\":{\"const\":1},\"^(?!.*id)\":{\"const\":2}},\"additionalProperties\":false}", OPEN, {"{\"a-id\":1}", "{\"x\":2}"}, {"{\"aid\":1}", "{\"id\":2}", "{\"x\":1}"}},
     {"{\"type\":\"string\",\"pattern\":\"^(aa)*$\",\"minLength\":3,\"maxLength\":5}", OPEN, {"\"aaaa\""}, {"\"aa\"", "\"aaa\"", "\"aaaaa\"", "\"aaaaaa\""}},
     {"{\"type\":\"string\",\"pattern\":\"^\\u00e9.$\"}", OPEN, {"\"\xC3\xA9x\"", "\"\\u00e9\\u2603\"", "\"\xC3\xA9\\ud83d\\ude00\""}, {"\"ex\"", "\"\xC3\xA8x\"", "\"\xC3\xA9\\n\"", "\"\\u00e8x\""}},
     {"{\"type\":\"string\",\"pattern\":\"^$|^x$\"}", OPEN, {"\"\"", "\"x\""}, {"\"xx\"", "\"y\""}},

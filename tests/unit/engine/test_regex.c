@@ -86,8 +86,8 @@ START_TEST(refuses) {
                                          "[b-a]", "(?<>a)", "(a", "\\",  "[\\",     "a|*"};
     static const char *const unsupported[] = {"(a)\\1",
                                               "\\k<n>",
-                                              "\\p{L}",
-                                              "[\\p{L}]",
+                                              "\\p{Greek}",
+                                              "[\\p{sc=Grek}]",
                                               "(?i)a",
                                               "(?P<n>a)",
                                               "(?>a)",

@@ -415,7 +415,7 @@ START_TEST(refuses_schemas) {
         {"{\"$recursiveRef\":\"#\"}", 1004, "/$recursiveRef"},
         {"{\"$schema\":\"http://x/y\"}", 1004, "/$schema"},
         {"{\"properties\":{\"a\":{\"pattern\":\"(a)\\\\1\"}}}", 1004, "/properties/a/pattern"},
-        {"{\"pattern\":\"\\\\p{L}\"}", 1004, "/pattern"},
+        {"{\"pattern\":\"\\\\p{Script=Greek}\"}", 1004, "/pattern"},
         {"{\"pattern\":\"(?i)a\"}", 1004, "/pattern"},
         {"{\"pattern\":\"((((a{1000}){1000}){1000}){1000}){1000}\"}", 1004, "/pattern"},
         {"{\"multipleOf\":0.00000000012345678901234567890123456789012345678901}", 1004,
