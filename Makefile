@@ -66,8 +66,8 @@ $(BUILD)/kernels/avx512/%.o: CFLAGS += -O3 $(VECTOR) -mavx512f -mavx512bw -mavx5
 $(BASE_O) $(ENGINE_O): CFLAGS += $(if $(findstring -O2,$(OPT)),-fno-align-functions -fno-align-loops -fno-align-jumps -fno-align-labels)
 # What runs once a request or less is small rather than fast; in the usual build only.
 SMALL := $(wildcard daemon/*.c proto/*.c $(patsubst %,engine/%*.c,schema check_schema validate regex gguf model chat \
-    answer disk draft engine finish form gbnf generation grammar guess key_set network output pattern_look \
-    pattern_parse place schedule text_check trail vocab widen))
+    answer disk draft engine finish form gbnf generation grammar guess key_set network output pattern \
+    place schedule text_check trail vocab widen))
 # Where the time goes that a schema takes.
 SMALL := $(filter-out $(patsubst %,engine/schema%.c,_part _map _object _bundle _guard),$(SMALL:engine/schema.c=))
 $(call objects,$(SMALL)): CFLAGS += $(if $(findstring -O2,$(OPT)),-Os)
