@@ -8,7 +8,7 @@
 #include "engine/vector.h"
 
 /* The limits, in units: of finding all tokens, and then the short ones. */
-enum { WHOLE = 430000, SHORT = 100000 };
+enum { WHOLE = 450000, SHORT = 100000 };
 
 enum { LEAKS = 512 /* places: with more it is better to walk with the real stack */ };
 
@@ -23,9 +23,10 @@ struct inside {
     struct leaving *leaving;
     uint32_t n_leaving, cap_leaving;
     uint32_t units;
-    bool known; /* else most text returns to the base early */
-    bool leaky; /* much of it does; nothing else is known */
-    bool over;  /* too much for one mask; nothing else is known */
+    uint32_t looping; /* text_walk_looping */
+    bool known;       /* else nothing else is */
+    bool leaky;       /* much text returns to the base: nothing else is known */
+    bool over;        /* it is too much for one mask: nothing else is known */
 };
 
 void inside_free(struct inside *inside) {
@@ -48,7 +49,7 @@ static void note_leaving(struct text_walk *walk, uint32_t node, uint32_t state, 
     if (inside->n_leaving > LEAKS) walk->limit = 0;
 }
 
-/* All of it; if not `all`, only if text of all common kinds stays inside. */
+/* All of it; if not `all`, only how much loops inside. */
 static void walk_inside(struct inside *inside, struct stacks *stacks, uint32_t shape, bool all) {
     struct text_walk walk;
     if (!text_walk_open(&walk, stacks, inside->trie, inside->bits)) return;
@@ -56,8 +57,9 @@ static void walk_inside(struct inside *inside, struct stacks *stacks, uint32_t s
     walk.leave = note_leaving;
     walk.user = inside;
     uint32_t state = text_walk_state(&walk, (struct moment){shape, STACKS_HOLE});
-    inside->known = all || text_walk_is_broad(&walk, state);
-    if (inside->known) text_walk_all(&walk, state, ALPHABET_START);
+    inside->looping = text_walk_looping(&walk, state);
+    inside->known = all;
+    if (all) text_walk_all(&walk, state, ALPHABET_START);
     inside->units = walk.units;
     inside->leaky = inside->n_leaving > LEAKS;
     inside->over = text_walk_is_over(&walk) && !inside->leaky;
@@ -112,20 +114,26 @@ static void walk_leaving(struct text_walk *walk, struct moment at, const struct 
 
 /* ---- all of it ---- */
 
-/* False: it is too much. What stays above the base is known for all bases; but where most text returns
- * to this one at once, all is walked with the real stack. */
-static bool fill_whole(struct text_walk *walk, struct moment at, uint32_t place) {
+/* What stays above the base, if it is better to know that, for all bases, than to walk with the real
+ * stack: not where much of the text loops only because the base does. */
+static const struct inside *choose_inside(struct text_walk *walk, struct moment at, uint32_t state) {
     struct stacks *stacks = walk->stacks;
-    bool between = place == ALPHABET_START && stacks->frames[at.base].depth <= STACKS_HALF;
+    const struct inside *inside;
+    if (stacks->frames[at.base].depth > STACKS_HALF) return NULL;
+    inside = find_inside(stacks, at.shape, walk->trie, false);
+    if (!inside || inside->over) return inside;
+    if (text_walk_looping(walk, state) > inside->looping) return NULL;
+    return find_inside(stacks, at.shape, walk->trie, true);
+}
+
+/* False: it is too much. */
+static bool fill_whole(struct text_walk *walk, struct moment at, uint32_t place) {
     uint32_t state = text_walk_state(walk, at);
-    const struct inside *inside = NULL;
     walk->limit = WHOLE;
-    if (between) inside = find_inside(stacks, at.shape, walk->trie, false);
-    if (inside && !inside->known && !inside->over && !text_walk_is_broad(walk, state))
-        inside = find_inside(stacks, at.shape, walk->trie, true);
+    const struct inside *inside = place == ALPHABET_START ? choose_inside(walk, at, state) : NULL;
     if (inside) walk->units += inside->units;
     if (inside && inside->over) return false;
-    if (inside && inside->known && !inside->leaky) walk_leaving(walk, at, inside);
+    if (inside && !inside->leaky) walk_leaving(walk, at, inside);
     else text_walk_all(walk, state, place);
     return !text_walk_is_over(walk);
 }

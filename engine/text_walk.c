@@ -8,10 +8,10 @@
 /* In units. */
 enum {
     UNIT_NODE = 4,   /* a node in the trie's order, */
-    UNIT_CLEAR = 2,  /* while clearing, */
     UNIT_ASK = 3,    /* when it is asked what lies below */
     UNIT_BLOCK = 8,  /* a subtree that is taken or left as a whole, */
     UNIT_BIT = 2,    /* and each of its nodes */
+    UNIT_BITMAPS = 4, /* for each word of them */
     UNIT_QUEUE = 12, /* a node in the order of lengths */
     UNIT_STEP = 40,  /* an entry of a row is found; like the next twice what it takes: where there are */
     UNIT_WORK = 20,  /* many steps little of the trie is walked. An entry of a closure, a frame */
@@ -171,14 +171,22 @@ static inline uint32_t step_byte(struct text_walk *walk, uint32_t state, uint32_
     return reaches(walk, state, *place) ? state : WALK_DEAD;
 }
 
+/* Do the bits hold the text below a node before it is looked at, as far as it has these kinds only? */
+static bool is_set(const struct text_walk *walk, uint32_t kinds) {
+    return walk->clearing && !(kinds & walk->unset);
+}
+
 /* All that lies below a node may follow. */
-static void take_all(struct text_walk *walk, uint32_t node, uint32_t size) {
+static void take_all(struct text_walk *walk, uint32_t node, uint32_t size, uint32_t above) {
+    const struct trie_kinds *kinds = &walk->trie->kinds;
+    if (is_set(walk, above | kinds->sets[kinds->of[node]])) return;
     set_text(walk, node, node + size);
     walk->units += UNIT_BLOCK + UNIT_BIT * size;
 }
 
 /* Nothing of it may. */
-static void take_none(struct text_walk *walk, uint32_t node, uint32_t size) {
+static void take_none(struct text_walk *walk, uint32_t node, uint32_t size, uint32_t above) {
+    if (!is_set(walk, above | walk->trie->kinds.bytes[walk->trie->all.nodes[node].byte])) return;
     clear_all(walk, node, node + size);
     walk->units += UNIT_BLOCK + UNIT_BIT * size;
 }
@@ -194,61 +202,60 @@ static bool takes_all(struct text_walk *walk, uint32_t node, uint32_t state, uin
 }
 
 /* The nodes first to end, whose parents are at depth `base`. */
-static inline __attribute__((always_inline)) void walk_in_order(struct text_walk *walk, uint32_t first,
-                                                                 uint32_t end, uint32_t base, bool clearing) {
+static void walk_nodes(struct text_walk *walk, uint32_t first, uint32_t end, uint32_t base) {
     const struct trie_node *nodes = walk->trie->all.nodes;
+    uint32_t ask = walk->clearing ? TINY : SMALL;
     for (uint32_t i = first; i < end && !text_walk_is_over(walk);) {
         uint32_t size = nodes[i].size, depth = nodes[i].depth - base, token = nodes[i].token;
-        uint32_t state = walk->at[depth - 1].state, place = walk->at[depth - 1].place;
-        walk->units += clearing ? UNIT_NODE + UNIT_CLEAR : UNIT_NODE;
-        if (size >= (clearing ? TINY : SMALL) && place == ALPHABET_START && takes_all(walk, i, state, depth + base)) {
-            if (!clearing) take_all(walk, i, size);
+        struct walk_level *above = &walk->at[depth - 1];
+        uint32_t state = above->state, place = above->place;
+        walk->units += UNIT_NODE;
+        if (size >= ask && place == ALPHABET_START && takes_all(walk, i, state, depth + base)) {
+            take_all(walk, i, size, above->kinds);
             i += size;
             continue;
         }
         uint32_t target = step_byte(walk, state, nodes[i].byte, &place);
         if (target >= WALK_SPECIAL) {
-            if (target == WALK_LEAVES) walk->leave(walk, i, state, walk->at[depth - 1].place);
-            if (clearing) take_none(walk, i, size);
+            if (target == WALK_LEAVES) walk->leave(walk, i, state, above->place);
+            if (walk->clearing) take_none(walk, i, size, above->kinds);
             i += size;
             continue;
         }
-        walk->at[depth] = (struct walk_level){(uint16_t)target, (uint16_t)place};
-        if (!clearing) walk->bits[token >> 6] |= 1ull << (token & 63);
+        above[1] = (struct walk_level){(uint16_t)target, (uint16_t)place,
+                                       above->kinds | walk->trie->kinds.bytes[nodes[i].byte]};
+        walk->bits[token >> 6] |= 1ull << (token & 63);
         i++;
     }
 }
 
-static void walk_nodes(struct text_walk *walk, uint32_t first, uint32_t end, uint32_t base) {
-    if (walk->clearing) walk_in_order(walk, first, end, base, true);
-    else walk_in_order(walk, first, end, base, false);
-}
-
 void text_walk_below(struct text_walk *walk, uint32_t node, uint32_t state, uint32_t place) {
     const struct trie_node *first = &walk->trie->all.nodes[node];
-    walk->at[0] = (struct walk_level){(uint16_t)state, (uint16_t)place};
+    walk->at[0] = (struct walk_level){(uint16_t)state, (uint16_t)place, 0};
     walk_nodes(walk, node, node + first->size, first->depth - 1u);
 }
 
-bool text_walk_is_broad(struct text_walk *walk, uint32_t state) {
-    enum { FEW = 6 };
+uint32_t text_walk_looping(struct text_walk *walk, uint32_t state) {
+    enum { FAR = 6, SHARE = 8 };
     const struct trie_kinds *kinds = &walk->trie->kinds;
     uint32_t taken = 0;
     if (!walk->states[state].looked) text_open_find(walk, state);
+    if (walk->loops[state].far < FAR) return 0;
     for (uint32_t set = 0; set < kinds->n_sets; set++)
         if (!(kinds->sets[set] & walk->loops[state].closed)) taken += kinds->counts[set];
-    return taken > walk->trie->all.n / 2 && walk->loops[state].far >= FEW;
+    return taken > walk->trie->all.n / SHARE ? taken : 0;
 }
 
 void text_walk_all(struct text_walk *walk, uint32_t state, uint32_t place) {
-    uint32_t n_words = walk->trie->n_words;
     walk->aligned = place == ALPHABET_START;
-    walk->clearing = walk->aligned && text_walk_is_broad(walk, state);
+    walk->clearing = walk->aligned && text_walk_looping(walk, state);
+    walk->unset = walk->loops[state].closed;
     if (walk->clearing) {
-        memcpy(walk->bits, walk->trie->text, n_words * sizeof *walk->bits);
-        walk->bits[n_words] = 0;
+        trie_text_without(walk->trie, walk->unset, walk->bits);
+        walk->bits[walk->trie->n_words] = 0;
+        walk->units += UNIT_BITMAPS * walk->trie->n_words;
     }
-    walk->at[0] = (struct walk_level){(uint16_t)state, (uint16_t)place};
+    walk->at[0] = (struct walk_level){(uint16_t)state, (uint16_t)place, 0};
     walk_nodes(walk, 1, walk->trie->all.n, 0);
     walk->clearing = false;
 }

@@ -53,12 +53,14 @@ struct text_walk {
     uint32_t dearest;              /* units that a step took */
     bool found;                 /* a token, by text_walk_short */
     bool aligned;               /* the walk began between two characters */
-    bool clearing;              /* bits begin with all that is text; what is refused is cleared */
+    bool clearing;              /* bits began with all text that holds no byte of the kinds `unset`: */
+    uint32_t unset;             /* of it what is refused is cleared */
     void (*leave)(struct text_walk *walk, uint32_t node, uint32_t state, uint32_t place);
     void *user;
     uint16_t start[256]; /* where bytes lead from ALPHABET_START */
     struct walk_level {
         uint16_t state, place;
+        uint32_t kinds; /* of the bytes that led here */
     } at[TRIE_MAX_DEPTH + 1]; /* by depth */
 };
 
@@ -73,8 +75,8 @@ void text_walk_close(struct text_walk *walk);
 
 /* The state of a moment; WALK_DEAD when there are too many. */
 uint32_t text_walk_state(struct text_walk *walk, struct moment at);
-/* Do so many kinds loop that most of the vocabulary is taken at once? */
-bool text_walk_is_broad(struct text_walk *walk, uint32_t state);
+/* How many nodes of the trie loop from a state, if they are many; else 0. */
+uint32_t text_walk_looping(struct text_walk *walk, uint32_t state);
 /* Where a character leads. */
 uint32_t text_walk_step(struct text_walk *walk, uint32_t state, uint32_t class);
 /* Sets the tokens of the whole trie that may follow. */

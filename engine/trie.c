@@ -218,10 +218,9 @@ static bool fill(struct trie *trie, struct entry *entries, uint32_t n) {
     trie->longs = malloc((n + 1) * sizeof *trie->longs);
     if (!trie->longs || !allocate_bitmaps(trie) || !add_twins(trie, entries, n)) return false;
     qsort(trie->twins, trie->n_twins, sizeof *trie->twins, compare_twins);
-    if (!build_tree(trie, &trie->all, entries, n) || !trie_kinds_new(&trie->kinds, &trie->all))
+    if (!build_tree(trie, &trie->all, entries, n) ||
+        !trie_kinds_new(&trie->kinds, &trie->all, trie->n_words, &trie->memory))
         return false;
-    trie->memory += trie->all.n * (sizeof *trie->kinds.of + sizeof *trie->kinds.deepest) +
-                    trie->kinds.n_sets * (sizeof *trie->kinds.sets + sizeof *trie->kinds.counts);
     uint32_t n_closing = sort_out(trie, entries, n);
     struct trie_long *fitting = realloc(trie->longs, (trie->n_longs + 1) * sizeof *fitting);
     if (fitting) trie->longs = fitting;

@@ -1,6 +1,7 @@
 /* What lies below a node: which kinds of bytes, and how deep. A walk can then judge a subtree at
  * once where a state treats all of them alike. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "engine/trie_nodes.h"
 
@@ -72,17 +73,72 @@ static void fill(const struct trie_tree *tree, struct trie_kinds *out, uint16_t 
     }
 }
 
-/* Counts what is above the nodes, too. */
-static void count(const struct trie_tree *tree, struct trie_kinds *out, uint16_t *slots) {
+/* ---- what lies above ---- */
+
+/* Counts the nodes by what leads to them, and the tokens by what they hold. */
+static void count(const struct trie_tree *tree, struct trie_kinds *out, uint16_t *slots,
+                  uint32_t no_token) {
     uint32_t above[TRIE_MAX_DEPTH + 2] = {0};
     for (uint32_t i = 1; i < tree->n; i++) {
         const struct trie_node *node = &tree->nodes[i];
-        above[node->depth] = above[node->depth - 1] | trie_kind_bits((unsigned char)node->byte);
-        out->counts[number_of(out, slots, above[node->depth])]++;
+        uint32_t kinds = above[node->depth - 1] | trie_kind_bits((unsigned char)node->byte);
+        above[node->depth] = kinds;
+        out->counts[number_of(out, slots, kinds)]++;
+        if (node->token == no_token) continue;
+        for (kinds &= TRIE_FINE; kinds; kinds &= kinds - 1)
+            out->holders[__builtin_ctz(kinds)].n++;
     }
 }
 
-bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree) {
+static bool allocate_holders(struct trie_kinds *out, uint32_t n_words, size_t *memory) {
+    bool done = true;
+    for (uint32_t kind = 0; kind < TRIE_PARTS; kind++) {
+        struct trie_holders *of = &out->holders[kind];
+        size_t list = (of->n + 1) * sizeof *of->list, bits = (n_words + 1) * sizeof *of->bits;
+        if (list < bits) of->list = malloc(list);
+        else of->bits = calloc(1, bits);
+        *memory += list < bits ? list : bits;
+        of->n = 0;
+        done &= of->list || of->bits;
+    }
+    return done;
+}
+
+static void fill_holders(const struct trie_tree *tree, struct trie_kinds *out, uint32_t no_token) {
+    uint32_t above[TRIE_MAX_DEPTH + 2] = {0};
+    for (uint32_t i = 1; i < tree->n; i++) {
+        const struct trie_node *node = &tree->nodes[i];
+        uint32_t token = node->token;
+        above[node->depth] = above[node->depth - 1] | trie_kind_bits((unsigned char)node->byte);
+        if (token == no_token) continue;
+        for (uint32_t kinds = above[node->depth] & TRIE_FINE; kinds; kinds &= kinds - 1) {
+            struct trie_holders *of = &out->holders[__builtin_ctz(kinds)];
+            if (of->bits) of->bits[token >> 6] |= 1ull << (token & 63);
+            else of->list[of->n++] = token;
+        }
+    }
+}
+
+void trie_text_without(const struct trie *trie, uint32_t kinds, uint64_t *bits) {
+    uint32_t n_words = trie->n_words;
+    memcpy(bits, trie->text, n_words * sizeof *bits);
+    for (kinds &= (1u << TRIE_PARTS) - 1; kinds; kinds &= kinds - 1) {
+        const struct trie_holders *of = &trie->kinds.holders[__builtin_ctz(kinds)];
+        for (uint32_t i = 0; of->bits && i < n_words; i++) bits[i] &= ~of->bits[i];
+        for (uint32_t i = 0; of->list && i < of->n; i++)
+            bits[of->list[i] >> 6] &= ~(1ull << (of->list[i] & 63));
+    }
+}
+
+/* ---- all of it ---- */
+
+static void *fitting(void *memory, size_t bytes) {
+    void *moved = realloc(memory, bytes);
+    return moved ? moved : memory;
+}
+
+bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree, uint32_t n_words,
+                    size_t *memory) {
     uint16_t *slots = calloc(SLOTS, sizeof *slots);
     kinds->of = calloc(tree->n, sizeof *kinds->of);
     kinds->sets = malloc(MOST_SETS * sizeof *kinds->sets);
@@ -91,12 +147,16 @@ bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree) {
     bool done = slots && kinds->of && kinds->sets && kinds->counts && kinds->deepest;
     if (done) {
         fill(tree, kinds, slots);
-        count(tree, kinds, slots);
-        uint32_t *fitting = realloc(kinds->sets, kinds->n_sets * sizeof *fitting);
-        if (fitting) kinds->sets = fitting;
-        fitting = realloc(kinds->counts, kinds->n_sets * sizeof *fitting);
-        if (fitting) kinds->counts = fitting;
+        count(tree, kinds, slots, n_words * 64);
+        kinds->sets = fitting(kinds->sets, kinds->n_sets * sizeof *kinds->sets);
+        kinds->counts = fitting(kinds->counts, kinds->n_sets * sizeof *kinds->counts);
+        for (unsigned byte = 0; byte < 256; byte++)
+            kinds->bytes[byte] = trie_kind_bits((unsigned char)byte) & TRIE_FINE;
+        *memory += tree->n * (sizeof *kinds->of + sizeof *kinds->deepest) +
+                   kinds->n_sets * (sizeof *kinds->sets + sizeof *kinds->counts);
+        done = allocate_holders(kinds, n_words, memory);
     }
+    if (done) fill_holders(tree, kinds, n_words * 64);
     free(slots);
     return done;
 }
@@ -106,5 +166,9 @@ void trie_kinds_free(struct trie_kinds *kinds) {
     free(kinds->sets);
     free(kinds->counts);
     free(kinds->deepest);
+    for (uint32_t kind = 0; kind < TRIE_PARTS; kind++) {
+        free(kinds->holders[kind].bits);
+        free(kinds->holders[kind].list);
+    }
     *kinds = (struct trie_kinds){0};
 }

@@ -60,7 +60,12 @@ struct trie_kinds {
     uint32_t *sets; /* bit k: a byte of kind or part k */
     uint32_t *counts; /* by set: of nodes to which bytes of these kinds lead */
     uint32_t n_sets;
+    uint32_t bytes[256]; /* trie_kind_bits of TRIE_FINE */
     uint8_t *deepest; /* depth */
+    struct trie_holders { /* by kind or part: the tokens of the tree that hold it, */
+        uint64_t *bits;   /* or, if they are few, */
+        uint32_t *list, n;
+    } holders[TRIE_PARTS];
 };
 
 /* The kinds below a node. */
@@ -104,11 +109,16 @@ void trie_spread_twins(const struct trie *trie, uint64_t *bits);
 /* bits |= tokens that may be read inside a string in whole and begin at most `characters`. */
 void trie_add_safe(const struct trie *trie, uint32_t characters, uint64_t *bits);
 
+/* bits = the tokens that are text and hold no byte of these kinds and parts (of TRIE_FINE). */
+void trie_text_without(const struct trie *trie, uint32_t kinds, uint64_t *bits);
+
 /* ---- trie_kinds.c ---- */
 enum trie_kind trie_kind(unsigned char byte);
 /* Bits of the kind and the part of a byte; 0: goes on with a character. */
 uint32_t trie_kind_bits(unsigned char byte);
-bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree);
+/* n_words: of a bitmap of tokens; *memory grows by what is allocated. */
+bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree, uint32_t n_words,
+                    size_t *memory);
 void trie_kinds_free(struct trie_kinds *kinds);
 
 #endif
