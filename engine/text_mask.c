@@ -19,14 +19,13 @@ struct leaving {      /* at this node of the trie a token may return to the base
 
 struct inside {
     const struct trie *trie;
+    uint32_t looping, look; /* text_walk_looping, and the units that it took */
+    bool known;             /* else nothing else is */
+    bool leaky;             /* much text returns to the base: nothing else is known */
+    uint32_t units;         /* beyond the limit: nothing else is known */
     uint64_t *bits;
     struct leaving *leaving;
     uint32_t n_leaving, cap_leaving;
-    uint32_t units;
-    uint32_t looping; /* text_walk_looping */
-    bool known;       /* else nothing else is */
-    bool leaky;       /* much text returns to the base: nothing else is known */
-    bool over;        /* it is too much for one mask: nothing else is known */
 };
 
 void inside_free(struct inside *inside) {
@@ -34,6 +33,11 @@ void inside_free(struct inside *inside) {
     free(inside->bits);
     free(inside->leaving);
     free(inside);
+}
+
+static size_t bytes_of(const struct inside *inside) {
+    return sizeof *inside + (inside->bits ? inside->trie->n_words * 8 : 0) +
+           inside->cap_leaving * sizeof *inside->leaving;
 }
 
 /* ---- inside ---- */
@@ -49,54 +53,58 @@ static void note_leaving(struct text_walk *walk, uint32_t node, uint32_t state, 
     if (inside->n_leaving > LEAKS) walk->limit = 0;
 }
 
-/* All of it; if not `all`, only how much loops inside. */
-static void walk_inside(struct inside *inside, struct stacks *stacks, uint32_t shape, bool all) {
+static bool begin(struct text_walk *walk, struct stacks *stacks, uint32_t shape,
+                  struct inside *inside, uint32_t *state) {
+    if (!text_walk_open(walk, stacks, inside->trie, inside->bits)) return false;
+    walk->limit = WHOLE;
+    walk->leave = note_leaving;
+    walk->user = inside;
+    *state = text_walk_state(walk, (struct moment){shape, STACKS_HOLE});
+    return true;
+}
+
+/* How much loops inside: what is known of a shape first. NULL without memory. */
+static struct inside *look_inside(struct stacks *stacks, uint32_t shape, const struct trie *trie) {
+    struct inside *inside = stacks->shapes[shape].inside;
     struct text_walk walk;
-    if (!text_walk_open(&walk, stacks, inside->trie, inside->bits)) return;
-    walk.limit = WHOLE;
-    walk.leave = note_leaving;
-    walk.user = inside;
-    uint32_t state = text_walk_state(&walk, (struct moment){shape, STACKS_HOLE});
-    inside->looping = text_walk_looping(&walk, state);
-    inside->known = all;
-    if (all) text_walk_all(&walk, state, ALPHABET_START);
+    uint32_t state;
+    if (inside && inside->trie == trie) return inside;
+    if (inside) stacks->inside_bytes -= bytes_of(inside);
+    inside_free(inside); /* of another trie */
+    inside = stacks->shapes[shape].inside = calloc(1, sizeof *inside);
+    if (!inside) return NULL;
+    inside->trie = trie;
+    if (begin(&walk, stacks, shape, inside, &state)) {
+        inside->looping = text_walk_looping(&walk, state);
+        inside->look = walk.units;
+        text_walk_close(&walk);
+    }
+    stacks->inside_bytes += bytes_of(inside);
+    return inside;
+}
+
+/* All that stays inside. False without memory. */
+static bool know_inside(struct stacks *stacks, uint32_t shape, struct inside *inside) {
+    struct text_walk walk;
+    uint32_t state;
+    if (inside->known) return true;
+    size_t before = bytes_of(inside);
+    inside->bits = calloc(inside->trie->n_words + 1, sizeof *inside->bits);
+    if (!inside->bits || !begin(&walk, stacks, shape, inside, &state)) return false;
+    text_walk_all(&walk, state, ALPHABET_START);
+    inside->known = true;
     inside->units = walk.units;
     inside->leaky = inside->n_leaving > LEAKS;
-    inside->over = text_walk_is_over(&walk) && !inside->leaky;
-    text_walk_close(&walk);
-}
-
-static size_t bytes_of(const struct inside *inside) {
-    return sizeof *inside + (inside->bits ? inside->trie->n_words * 8 : 0) +
-           inside->cap_leaving * sizeof *inside->leaving;
-}
-
-/* Finds what stays above the base. NULL without memory. */
-static const struct inside *find_inside(struct stacks *stacks, uint32_t shape,
-                                        const struct trie *trie, bool all) {
-    struct inside *inside = stacks->shapes[shape].inside;
-    if (inside && inside->trie == trie && (inside->known || !all)) return inside;
-    if (inside) stacks->inside_bytes -= bytes_of(inside);
-    inside_free(inside);
-    stacks->shapes[shape].inside = NULL;
-    inside = calloc(1, sizeof *inside);
-    if (inside) inside->bits = calloc(trie->n_words + 1, sizeof *inside->bits);
-    if (!inside || !inside->bits) {
-        inside_free(inside);
-        return NULL;
-    }
-    inside->trie = trie;
-    walk_inside(inside, stacks, shape, all);
-    if (inside->over || inside->leaky || !inside->known) {
+    if (text_walk_is_over(&walk)) {
         free(inside->bits);
         free(inside->leaving);
         inside->bits = NULL;
         inside->leaving = NULL;
         inside->n_leaving = inside->cap_leaving = 0;
     }
-    stacks->shapes[shape].inside = inside;
-    stacks->inside_bytes += bytes_of(inside);
-    return inside;
+    text_walk_close(&walk);
+    stacks->inside_bytes += bytes_of(inside) - before;
+    return true;
 }
 
 /* Where tokens leave, the real stack is put below. */
@@ -118,12 +126,14 @@ static void walk_leaving(struct text_walk *walk, struct moment at, const struct 
  * stack: not where much of the text loops only because the base does. */
 static const struct inside *choose_inside(struct text_walk *walk, struct moment at, uint32_t state) {
     struct stacks *stacks = walk->stacks;
-    const struct inside *inside;
     if (stacks->frames[at.base].depth > STACKS_HALF) return NULL;
-    inside = find_inside(stacks, at.shape, walk->trie, false);
-    if (!inside || inside->over) return inside;
-    if (text_walk_looping(walk, state) > inside->looping) return NULL;
-    return find_inside(stacks, at.shape, walk->trie, true);
+    struct inside *inside = look_inside(stacks, at.shape, walk->trie);
+    if (!inside) return NULL;
+    walk->units += inside->look;
+    if (text_walk_looping(walk, state) > inside->looping || text_walk_is_over(walk)) return NULL;
+    if (!know_inside(stacks, at.shape, inside)) return NULL;
+    walk->units += inside->units;
+    return inside->leaky ? NULL : inside;
 }
 
 /* False: it is too much. */
@@ -131,9 +141,8 @@ static bool fill_whole(struct text_walk *walk, struct moment at, uint32_t place)
     uint32_t state = text_walk_state(walk, at);
     walk->limit = WHOLE;
     const struct inside *inside = place == ALPHABET_START ? choose_inside(walk, at, state) : NULL;
-    if (inside) walk->units += inside->units;
-    if (inside && inside->over) return false;
-    if (inside && !inside->leaky) walk_leaving(walk, at, inside);
+    if (text_walk_is_over(walk)) return false;
+    if (inside) walk_leaving(walk, at, inside);
     else text_walk_all(walk, state, place);
     return !text_walk_is_over(walk);
 }

@@ -21,6 +21,8 @@
 struct inside;
 void inside_free(struct inside *inside);
 
+#define TEXT_MASK_UNITS 1200000 /* no mask takes more: both limits, and a step beyond each */
+
 struct text_mask_cost {
     uint32_t units; /* those of text_walk.h */
     bool whole;     /* no token was left out */

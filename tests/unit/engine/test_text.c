@@ -4,9 +4,7 @@
 
 #include "engine/grammar_rules.h"
 #include "engine/text_check.h"
-#include "engine/vocab.h"
 #include "tests/support.h"
-#include "tests/text_corpus.h"
 #include "tests/unit/engine/grammar_support.h"
 
 #define PATH "response_format.grammar"
@@ -240,94 +238,6 @@ START_TEST(walks) {
 }
 END_TEST
 
-/* ---- masks ---- */
-
-static struct grammar *compiled(const struct text_sample *sample) {
-    struct error error = {0};
-    size_t len = strlen(sample->text);
-    struct grammar *grammar = sample->regex ? grammar_from_regex(sample->text, len, PATH, &error)
-                                            : grammar_from_gbnf(sample->text, len, PATH, &error);
-    ck_assert_msg(grammar != NULL, "%s: %s", sample->name, error.message);
-    return grammar;
-}
-
-static void compare_mask(struct matcher *matcher, const struct vocab *vocab, uint64_t *bits) {
-    uint32_t count = matcher_mask(matcher, bits), set = 0;
-    for (uint32_t id = 0; id < vocab_size(vocab); id++) {
-        uint32_t len;
-        const char *bytes = vocab_bytes(vocab, id, &len);
-        bool bit = bits[id >> 6] >> (id & 63) & 1;
-        bool text = len && !vocab_is_end(vocab, id) && vocab_kind(vocab, id) != TOKEN_CONTROL;
-        set += bit;
-        if (bit != (text && matcher_allows(matcher, bytes, len)))
-            ck_abort_msg("token %u '%.*s': mask %d", id, (int)len, bytes, bit);
-    }
-    ck_assert_uint_eq(set, count);
-}
-
-/* The mask of every state of random walks is what the tokens one by one say, also from the caches
- * and after what was known was dropped. */
-START_TEST(masks) {
-    char path[512];
-    struct error error = {0};
-    if (!shared_path("vocabs/ggml-vocab-gpt-2.gguf", path, sizeof path)) return;
-    struct gguf *gguf = gguf_open(path, &error);
-    struct vocab *vocab = vocab_new(gguf, &error);
-    struct trie *trie = trie_new(vocab, &error);
-    uint64_t *bits = calloc(vocab_size(vocab) / 64 + 1, sizeof *bits), seed = 5;
-    struct grammar *grammar = compiled(&text_real[_i]);
-    for (int round = 0; round < 3; round++) {
-        struct matcher *matcher = new_matcher(grammar, trie);
-        for (int i = 0; i < 14 && !matcher_must_end(matcher); i++) {
-            uint32_t count = matcher_mask(matcher, bits), id = 0, len;
-            if (i % 7 == round) compare_mask(matcher, vocab, bits);
-            for (uint64_t wanted = random_next(&seed) % count + 1; wanted; id++)
-                wanted -= bits[id >> 6] >> (id & 63) & 1;
-            const char *bytes = vocab_bytes(vocab, id - 1, &len);
-            ck_assert(matcher_accept(matcher, bytes, len));
-            if (i % 5 == 4) ck_assert(stacks_collect(&grammar_text(grammar)->stacks));
-        }
-        matcher_free(matcher);
-    }
-    grammar_unref(grammar);
-    free(bits);
-    trie_free(trie);
-    vocab_free(vocab);
-    gguf_close(gguf);
-}
-END_TEST
-
-/* States that are numbered alike have masks of their own: a long text, byte by byte. */
-START_TEST(kept) {
-    char path[512];
-    struct error error = {0};
-    if (!shared_path("vocabs/ggml-vocab-gpt-2.gguf", path, sizeof path)) return;
-    struct gguf *gguf = gguf_open(path, &error);
-    struct vocab *vocab = vocab_new(gguf, &error);
-    struct trie *trie = trie_new(vocab, &error);
-    uint64_t *bits = calloc(vocab_size(vocab) / 64 + 1, sizeof *bits);
-    struct text_sample sample = {"", "(\\w{4} ){2,40}\\w{4}", true};
-    struct grammar *grammar = compiled(&sample);
-    struct matcher *matcher = new_matcher(grammar, trie);
-    for (int i = 0; i < 190; i++) {
-        matcher_mask(matcher, bits);
-        for (uint32_t id = 0; id < vocab_size(vocab); id++) {
-            uint32_t len;
-            const char *bytes = vocab_bytes(vocab, id, &len);
-            if (len != 1 || vocab_is_end(vocab, id)) continue;
-            ck_assert_msg((bits[id >> 6] >> (id & 63) & 1) == matcher_allows(matcher, bytes, len), "%d: %c", i, *bytes);
-        }
-        ck_assert(matcher_accept(matcher, i % 5 == 4 ? " " : "a", 1));
-    }
-    matcher_free(matcher);
-    grammar_unref(grammar);
-    free(bits);
-    trie_free(trie);
-    vocab_free(vocab);
-    gguf_close(gguf);
-}
-END_TEST
-
 /* ---- regular expressions ---- */
 
 static const struct {
@@ -497,8 +407,6 @@ int main(void) {
     tcase_add_loop_test(tests, refused, 0, sizeof refusals / sizeof *refusals);
     tcase_add_loop_test(tests, differential, 0, 3);
     tcase_add_loop_test(tests, walks, 0, sizeof cases / sizeof *cases);
-    tcase_add_loop_test(tests, masks, 0, TEXT_REAL);
-    tcase_add_test(tests, kept);
     tcase_add_loop_test(tests, regular, 0, sizeof patterns / sizeof *patterns);
     tcase_add_test(tests, regular_refused);
     tcase_add_test(tests, hostile);
