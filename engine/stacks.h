@@ -159,7 +159,7 @@ uint32_t stacks_frame(struct stacks *stacks, uint32_t parent, uint32_t state, ui
 uint32_t stacks_shape(struct stacks *stacks, const struct way *ways, uint32_t n, bool ends);
 const struct memo *stacks_memo(const struct stacks *stacks, struct moment from, uint32_t class);
 void stacks_remember(struct stacks *stacks, struct memo memo);
-void stacks_fill_slots(struct stacks *stacks); /* anew, from the tables */
+void stacks_fill_slots(struct stacks *stacks); /* anew, after a collection */
 
 /* ---- stacks_closure.c: from a character to all that may take the next ---- */
 struct closure {

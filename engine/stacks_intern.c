@@ -204,15 +204,17 @@ void stacks_remember(struct stacks *stacks, struct memo memo) {
         stacks->n_memos++);
 }
 
+static void clear_slots(uint32_t *slots, uint32_t cap) {
+    if (cap) memset(slots, 0, cap * sizeof *slots);
+}
+
+/* Of memos there are none yet. */
 void stacks_fill_slots(struct stacks *stacks) {
-    memset(stacks->frame_slots, 0, stacks->cap_frame_slots * sizeof *stacks->frame_slots);
-    memset(stacks->shape_slots, 0, stacks->cap_shape_slots * sizeof *stacks->shape_slots);
-    memset(stacks->memo_slots, 0, stacks->cap_memo_slots * sizeof *stacks->memo_slots);
+    clear_slots(stacks->frame_slots, stacks->cap_frame_slots);
+    clear_slots(stacks->shape_slots, stacks->cap_shape_slots);
+    clear_slots(stacks->memo_slots, stacks->cap_memo_slots);
     for (uint32_t i = STACKS_ROOT + 1; i < stacks->n_frames; i++)
         put(stacks->frame_slots, stacks->cap_frame_slots, stacks->frames[i].hash, i);
     for (uint32_t i = 0; i < stacks->n_shapes; i++)
         put(stacks->shape_slots, stacks->cap_shape_slots, stacks->shapes[i].hash, i);
-    for (uint32_t i = 0; i < stacks->n_memos; i++)
-        put(stacks->memo_slots, stacks->cap_memo_slots,
-            hash_memo(stacks->memos[i].from, stacks->memos[i].class), i);
 }
