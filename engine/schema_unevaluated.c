@@ -3,6 +3,8 @@
  * is allowed and left to a guard. */
 #include "engine/schema_part.h"
 
+enum { MANY = 64 }; /* subschemas that a member is looked for in: so many are work like a bundle */
+
 static bool wanted(const struct schema *schema, const struct bundle *bundle, uint32_t at,
                    enum schema_keyword keyword) {
     const struct json *value = schema_get(schema, term_part(bundle->terms[at]), keyword);
@@ -93,10 +95,11 @@ const struct json *schema_unevaluated_member(struct schema *schema, const struct
             return NULL;
     }
     look_around(schema, bundle, at, &around);
+    schema->work += around.n / MANY;
     if (around.n == OPENNESS_PARTS || bundle->terms[at] & TERM_EXTRA) return NULL;
     for (uint32_t i = 0; i < around.n; i++)
-        if (!chosen(bundle, at, around.parts[i]) &&
-            may_evaluate_member(schema, around.parts[i], name, around.parts[i] == self))
+        if (may_evaluate_member(schema, around.parts[i], name, around.parts[i] == self) &&
+            !chosen(bundle, at, around.parts[i]))
             return NULL;
     return schema_get(schema, self, KW_UNEVALUATED_PROPERTIES);
 }

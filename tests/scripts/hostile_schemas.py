@@ -90,6 +90,8 @@ def logic():
                                     "else": {"maxProperties": 100 - i}} for i in range(60)]}
     yield "deep conditions", nested(9, {}, lambda s, i: {"if": obj({f"a{i}": {"const": i}}), "then": s,
                                                           "else": obj({f"b{i}": s})})
+    yield "unevaluated conditions", {"allOf": [{"if": {"required": [f"k{i}"]}, "then": obj({f"v{i}": {}})}
+                                               for i in range(25)], "unevaluatedProperties": False}
     yield "dependent", obj({f"a{i}": {} for i in range(60)}, dependentSchemas={
         f"a{i}": obj({f"a{(i + 1) % 60}": {"type": "integer", "minimum": i}}, required=[f"a{(i + 7) % 60}"])
         for i in range(60)})
