@@ -241,8 +241,8 @@ uint32_t text_walk_looping(struct text_walk *walk, uint32_t state) {
     uint32_t taken = 0;
     if (!walk->states[state].looked) text_open_find(walk, state);
     if (walk->loops[state].far < FAR) return 0;
-    for (uint32_t set = 0; set < kinds->n_sets; set++)
-        if (!(kinds->sets[set] & walk->loops[state].closed)) taken += kinds->counts[set];
+    for (uint32_t i = 0; i < kinds->n_paths; i++)
+        if (!(kinds->paths[i].kinds & walk->loops[state].closed)) taken += kinds->paths[i].count;
     return taken > walk->trie->all.n / SHARE ? taken : 0;
 }
 

@@ -39,55 +39,89 @@ uint32_t trie_kind_bits(unsigned char byte) {
 
 /* ---- sets ---- */
 
-enum { MOST_SETS = 1 << 15, SLOTS = 2 * MOST_SETS };
+enum { MOST_SETS = 1 << 15, SLOTS = 2 * MOST_SETS, NUMBERS = 256 };
 
-/* The number of a set. Where there is no more room it is that of the one that holds all. */
-static uint16_t number_of(struct trie_kinds *kinds, uint16_t *slots, uint32_t set) {
+struct sets { /* that occur, and how often */
+    struct trie_set of[MOST_SETS];
+    uint32_t n;
+    uint16_t slots[SLOTS]; /* plus one */
+    uint8_t number[MOST_SETS];
+};
+
+/* Where there is no more room it is the first one. */
+static uint32_t find_set(struct sets *sets, uint32_t set) {
     uint32_t at = set * 0x9E3779B1u >> 16 & (SLOTS - 1);
-    for (; slots[at]; at = (at + 1) & (SLOTS - 1))
-        if (kinds->sets[slots[at]] == set) return slots[at];
-    if (kinds->n_sets == MOST_SETS) return 0;
-    kinds->counts[kinds->n_sets] = 0;
-    kinds->sets[kinds->n_sets] = set;
-    return slots[at] = (uint16_t)kinds->n_sets++;
+    for (; sets->slots[at]; at = (at + 1) & (SLOTS - 1))
+        if (sets->of[sets->slots[at] - 1].kinds == set) return sets->slots[at] - 1u;
+    if (sets->n == MOST_SETS) return 0;
+    sets->of[sets->n] = (struct trie_set){set, 0};
+    sets->slots[at] = (uint16_t)(sets->n + 1);
+    return sets->n++;
 }
 
-/* Children come after their parents: from the back, what is open at a depth belongs to the next
- * node above it. */
-static void fill(const struct trie_tree *tree, struct trie_kinds *out, uint16_t *slots) {
+/* Counts the sets below the nodes, or notes their numbers. Children come after their parents: from the
+ * back, what is open at a depth belongs to the next node above it. */
+static void walk_below(const struct trie_tree *tree, struct sets *sets, struct trie_kinds *out) {
     uint32_t kinds[TRIE_MAX_DEPTH + 2] = {0};
     uint8_t deepest[TRIE_MAX_DEPTH + 2] = {0};
-    out->sets[0] = UINT32_MAX;
-    out->counts[0] = 0;
-    out->n_sets = 1;
     for (uint32_t i = tree->n; i-- > 1;) {
         const struct trie_node *node = &tree->nodes[i];
         uint32_t depth = node->depth;
         uint32_t below = kinds[depth + 1] | trie_kind_bits((unsigned char)node->byte);
         uint8_t reach = deepest[depth + 1] ? deepest[depth + 1] : (uint8_t)depth;
-        out->of[i] = number_of(out, slots, below);
-        out->deepest[i] = reach;
+        uint32_t set = find_set(sets, below);
+        sets->of[set].count++;
+        if (out) {
+            out->of[i] = sets->number[set];
+            out->deepest[i] = reach;
+        }
         kinds[depth + 1] = deepest[depth + 1] = 0;
         kinds[depth] |= below;
         if (reach > deepest[depth]) deepest[depth] = reach;
     }
 }
 
+static int more_often(const void *left, const void *right) {
+    const struct trie_set *a = left, *b = right;
+    if (a->count != b->count) return a->count > b->count ? -1 : 1;
+    return a->kinds < b->kinds ? -1 : a->kinds > b->kinds;
+}
+
+/* Numbers for the sets that occur most often; the others are taken for the one that holds all. */
+static bool number_sets(struct sets *sets, struct trie_kinds *out) {
+    struct trie_set *sorted = malloc((sets->n + 1) * sizeof *sorted);
+    if (!sorted) return false;
+    memcpy(sorted, sets->of, sets->n * sizeof *sorted);
+    qsort(sorted, sets->n, sizeof *sorted, more_often);
+    uint32_t n = sets->n < NUMBERS - 1 ? sets->n : NUMBERS - 1;
+    out->sets[0] = UINT32_MAX;
+    for (uint32_t i = 0; i < n; i++) {
+        out->sets[i + 1] = sorted[i].kinds;
+        sets->number[find_set(sets, sorted[i].kinds)] = (uint8_t)(i + 1);
+    }
+    free(sorted);
+    return true;
+}
+
 /* ---- what lies above ---- */
 
 /* Counts the nodes by what leads to them, and the tokens by what they hold. */
-static void count(const struct trie_tree *tree, struct trie_kinds *out, uint16_t *slots,
+static bool count(const struct trie_tree *tree, struct sets *sets, struct trie_kinds *out,
                   uint32_t no_token) {
     uint32_t above[TRIE_MAX_DEPTH + 2] = {0};
     for (uint32_t i = 1; i < tree->n; i++) {
         const struct trie_node *node = &tree->nodes[i];
         uint32_t kinds = above[node->depth - 1] | trie_kind_bits((unsigned char)node->byte);
         above[node->depth] = kinds;
-        out->counts[number_of(out, slots, kinds)]++;
+        sets->of[find_set(sets, kinds)].count++;
         if (node->token == no_token) continue;
         for (kinds &= TRIE_FINE; kinds; kinds &= kinds - 1)
             out->holders[__builtin_ctz(kinds)].n++;
     }
+    out->n_paths = sets->n;
+    out->paths = malloc((sets->n + 1) * sizeof *out->paths);
+    if (out->paths) memcpy(out->paths, sets->of, sets->n * sizeof *out->paths);
+    return out->paths;
 }
 
 static bool allocate_holders(struct trie_kinds *out, uint32_t n_words, size_t *memory) {
@@ -132,39 +166,40 @@ void trie_text_without(const struct trie *trie, uint32_t kinds, uint64_t *bits) 
 
 /* ---- all of it ---- */
 
-static void *fitting(void *memory, size_t bytes) {
-    void *moved = realloc(memory, bytes);
-    return moved ? moved : memory;
+static bool find_below(const struct trie_tree *tree, struct trie_kinds *kinds) {
+    struct sets *sets = calloc(1, sizeof *sets);
+    bool done = sets != NULL;
+    if (done) walk_below(tree, sets, NULL);
+    done = done && number_sets(sets, kinds);
+    if (done) walk_below(tree, sets, kinds);
+    free(sets);
+    return done;
+}
+
+static bool find_above(const struct trie_tree *tree, struct trie_kinds *kinds, uint32_t n_words,
+                       size_t *memory) {
+    struct sets *sets = calloc(1, sizeof *sets);
+    bool done = sets && count(tree, sets, kinds, n_words * 64) &&
+                allocate_holders(kinds, n_words, memory);
+    if (done) fill_holders(tree, kinds, n_words * 64);
+    free(sets);
+    return done;
 }
 
 bool trie_kinds_new(struct trie_kinds *kinds, const struct trie_tree *tree, uint32_t n_words,
                     size_t *memory) {
-    uint16_t *slots = calloc(SLOTS, sizeof *slots);
     kinds->of = calloc(tree->n, sizeof *kinds->of);
-    kinds->sets = malloc(MOST_SETS * sizeof *kinds->sets);
-    kinds->counts = malloc(MOST_SETS * sizeof *kinds->counts);
     kinds->deepest = calloc(tree->n, sizeof *kinds->deepest);
-    bool done = slots && kinds->of && kinds->sets && kinds->counts && kinds->deepest;
-    if (done) {
-        fill(tree, kinds, slots);
-        count(tree, kinds, slots, n_words * 64);
-        kinds->sets = fitting(kinds->sets, kinds->n_sets * sizeof *kinds->sets);
-        kinds->counts = fitting(kinds->counts, kinds->n_sets * sizeof *kinds->counts);
-        for (unsigned byte = 0; byte < 256; byte++)
-            kinds->bytes[byte] = trie_kind_bits((unsigned char)byte) & TRIE_FINE;
-        *memory += tree->n * (sizeof *kinds->of + sizeof *kinds->deepest) +
-                   kinds->n_sets * (sizeof *kinds->sets + sizeof *kinds->counts);
-        done = allocate_holders(kinds, n_words, memory);
-    }
-    if (done) fill_holders(tree, kinds, n_words * 64);
-    free(slots);
-    return done;
+    for (unsigned byte = 0; byte < 256; byte++)
+        kinds->bytes[byte] = trie_kind_bits((unsigned char)byte) & TRIE_FINE;
+    *memory += tree->n * (sizeof *kinds->of + sizeof *kinds->deepest);
+    return kinds->of && kinds->deepest && find_below(tree, kinds) &&
+           find_above(tree, kinds, n_words, memory);
 }
 
 void trie_kinds_free(struct trie_kinds *kinds) {
     free(kinds->of);
-    free(kinds->sets);
-    free(kinds->counts);
+    free(kinds->paths);
     free(kinds->deepest);
     for (uint32_t kind = 0; kind < TRIE_PARTS; kind++) {
         free(kinds->holders[kind].bits);

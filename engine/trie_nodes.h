@@ -54,12 +54,16 @@ enum trie_part {
     TRIE_PARTS
 };
 
-/* By node, itself included. The sets of kinds and parts that occur are few: each node has a number. */
+struct trie_set {
+    uint32_t kinds, count; /* bits of kinds and parts; of nodes */
+};
+
+/* The sets of kinds and parts that occur below nodes are few: each node has a number. */
 struct trie_kinds {
-    uint16_t *of;
-    uint32_t *sets; /* bit k: a byte of kind or part k */
-    uint32_t *counts; /* by set: of nodes to which bytes of these kinds lead */
-    uint32_t n_sets;
+    uint8_t *of;           /* by node, itself included */
+    uint32_t sets[256];
+    struct trie_set *paths; /* by what leads to nodes */
+    uint32_t n_paths;
     uint32_t bytes[256]; /* trie_kind_bits of TRIE_FINE */
     uint8_t *deepest; /* depth */
     struct trie_holders { /* by kind or part: the tokens of the tree that hold it, */
