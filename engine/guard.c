@@ -72,6 +72,7 @@ static bool judge_init(struct guard_judge *judge, const char *text, size_t len, 
 bool guards_make_judge(struct guards *guards, uint32_t judge, const char *text, size_t len,
                        bool closed, struct error *error) {
     const struct guard_judge *made = &guards->judges[judge];
+    if (made->validator) return true;
     if (!judge_init(&guards->judges[judge], text, len, closed, error)) return false;
     for (uint32_t i = 0; i < guards->n; i++) {
         struct guard *guard = &guards->list[i];

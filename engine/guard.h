@@ -36,7 +36,7 @@ size_t guards_bytes(const struct guards *guards); /* what they hold */
  * is set if it is VALIDATE_NONE. An equal one is found again. False without memory. */
 bool guards_add(struct guards *guards, uint32_t *judge, uint32_t at, bool negated, bool open,
                 uint32_t *guard);
-/* Makes the judge; no guards are added to it after. closed: as for tools. Errors are those of
+/* Makes the judge, once; no guards are added to it after. closed: as for tools. Errors are those of
  * validator_new. */
 bool guards_make_judge(struct guards *guards, uint32_t judge, const char *text, size_t len,
                        bool closed, struct error *error);

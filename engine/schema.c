@@ -191,6 +191,7 @@ void schema_free(struct schema *schema) {
     if (!schema) return;
     json_free(schema->doc);
     schema_instances_free(schema);
+    schema_around_free(schema);
     free(schema->parts);
     free(schema->members);
     free(schema->sets);

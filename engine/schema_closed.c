@@ -1,5 +1,7 @@
 /* Which object schemas are closed. What one declares is judged with all alternatives, whichever was
  * chosen: the validator, which sees no choices, must agree. */
+#include <stdlib.h>
+
 #include "engine/schema_part.h"
 
 static bool speaks_of_objects(const struct schema_part *part) {
@@ -47,13 +49,27 @@ static void count(const struct schema *schema, uint32_t part, struct schema_open
     if (least && schema_count(least) > is->least) is->least = schema_count(least);
 }
 
+enum { FEW = 16 }; /* parts that are found as fast as remembered */
+
 void schema_look_around(struct schema *schema, uint32_t part, struct schema_openness *is) {
-    uint32_t from = is->n;
+    uint32_t from = is->n, begin = from;
+    if (from == 0 && schema->parts[part].around) {
+        *is = *schema->parts[part].around;
+        return;
+    }
     add(part, is);
     for (; from < is->n; from++) {
         count(schema, is->parts[from], is);
         add_applied(schema, is->parts[from], is);
     }
+    if (begin || is->n <= FEW) return;
+    struct schema_openness *kept = malloc(sizeof *kept); /* only to be faster */
+    if (kept) *kept = *is;
+    schema->parts[part].around = kept;
+}
+
+void schema_around_free(struct schema *schema) {
+    for (uint32_t i = 0; i < schema->n_parts; i++) free(schema->parts[i].around);
 }
 
 /* Not if, closed, it could not have the members it must have, or if it only says how they are

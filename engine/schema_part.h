@@ -37,6 +37,7 @@ struct schema_part {
     uint32_t target;           /* where $ref leads, once resolved; RULES_NONE before */
     uint32_t resource;         /* what its $ref is relative to; RULES_NONE: not known yet */
     uint32_t constants[2];     /* of its anyOf, its oneOf, see schema_constants; 0: not known yet */
+    struct schema_openness *around; /* what it leads to, once needed (schema_closed.c) */
     uint32_t *listed;          /* its enum's values by hash, once needed (schema_instance.c) */
     uint8_t types;
     uint8_t tagged;            /* its oneOf, see schema_tagged */
@@ -434,6 +435,7 @@ struct schema_openness { /* of an object schema with all it may lead to in place
 };
 /* Adds a part and what its applicators lead to, alternatives included. */
 void schema_look_around(struct schema *schema, uint32_t part, struct schema_openness *is);
+void schema_around_free(struct schema *schema);
 /* Where nothing says what further members may be: are there none? */
 bool schema_closes(const struct schema_openness *is);
 

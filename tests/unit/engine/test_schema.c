@@ -66,6 +66,7 @@ START_TEST(overlaps_among_tools) {
                                "\"m\":{\"type\":\"integer\",\"oneOf\":[{\"minimum\":5},{\"maximum\":9}]}}}";
     static const char odd[] = "{\"properties\":{\"n\":{\"type\":\"integer\",\"oneOf\":[{\"multipleOf\":2},{\"multipleOf\":3}]},"
                               "\"o\":{\"oneOf\":[{\"properties\":{\"a\":{\"type\":\"integer\"}}},{\"required\":[\"b\"]}]}}}";
+    static const char settled[] = "{\"properties\":{\"n\":{\"type\":\"integer\",\"not\":{\"multipleOf\":2}}}}";
     static const struct {
         const char *text;
         bool valid;
@@ -77,15 +78,18 @@ START_TEST(overlaps_among_tools) {
         {"<c>{\"name\":\"o\",\"arguments\":{\"n\":4}}</c>", true},
         {"<c>{\"name\":\"o\",\"arguments\":{\"n\":6}}</c>", false},
         {"<c>{\"name\":\"o\",\"arguments\":{\"o\":{\"a\":1}}}</c>", true},
+        {"<c>{\"name\":\"s\",\"arguments\":{\"n\":3}}</c>", true},
+        {"<c>{\"name\":\"s\",\"arguments\":{\"n\":2}}</c>", false},
         {"<c>{\"name\":\"p\",\"arguments\":{\"n\":3,\"m\":10}}</c>", true},
         {"<c>{\"name\":\"p\",\"arguments\":{\"n\":3,\"m\":9}}</c>", false},
     };
     const struct grammar_tool tools[] = {{"e", 1, even, sizeof even - 1},
                                          {"o", 1, odd, sizeof odd - 1},
+                                         {"s", 1, settled, sizeof settled - 1},
                                          {"p", 1, even, sizeof even - 1}};
     const struct grammar_syntax syntax = {"<c>", "</c>", "", false};
     struct error error = {0};
-    struct grammar *grammar = grammar_from_tools(tools, 3, GRAMMAR_CALLS, 1, &syntax, NULL, &error);
+    struct grammar *grammar = grammar_from_tools(tools, 4, GRAMMAR_CALLS, 1, &syntax, NULL, &error);
     ck_assert_msg(grammar, "%s (%s)", error.message, error.path);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
         check(grammar, calls[i].text, calls[i].valid);
