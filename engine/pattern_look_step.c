@@ -2,10 +2,6 @@
 
 #include "engine/pattern_look.h"
 
-static bool has(const uint64_t *set, uint32_t state) {
-    return set[state >> 6] >> (state & 63) & 1;
-}
-
 static void too_large(struct look_build *b) {
     if (b->result == PATTERN_OK) b->result = PATTERN_TOO_LARGE;
 }
@@ -220,8 +216,11 @@ static void step_behind(struct look_build *b, uint32_t look, const uint64_t *fro
                         uint64_t *behind) {
     begin_walk(b);
     visit(b, b->program->looks[look].start, 0);
-    for (uint32_t state = 0; state < b->program->n_states; state++)
-        if (b->program->states[state].look == look + 1 && has(from, state)) visit(b, state, 0);
+    for (uint32_t word = 0; word < b->words; word++)
+        for (uint64_t rest = from[word]; rest; rest &= rest - 1) {
+            uint32_t state = word * 64 + (uint32_t)__builtin_ctzll(rest);
+            if (b->program->states[state].look == look + 1) visit(b, state, 0);
+        }
     end_walk(b);
     b->holds[look] = false;
     for (uint32_t i = 0; i < b->n_visits; i++) {
@@ -229,7 +228,7 @@ static void step_behind(struct look_build *b, uint32_t look, const uint64_t *fro
         if (at && at->op == PATTERN_MATCH) b->holds[look] = true;
         if (at && at->op == PATTERN_CHAR) behind[at->out >> 6] |= 1ull << (at->out & 63);
     }
-    b->work += b->program->n_states / 8;
+    b->work += 4 * b->words;
 }
 
 static void open_step(struct look_build *b, uint8_t flags, uint32_t class) {

@@ -59,6 +59,7 @@ static const struct {
      "{\"type\":\"integer\",\"minimum\":-5}}},\"required\":[\"a\"],\"additionalProperties\":{\"type\":\"boolean\"}}",
      "{\"a\":\"x\\u00e9\",\"b\":[1,-5],\"c\":true}"},
     {"{\"type\":\"string\",\"pattern\":\"^(ab|c.)+[0-9]{2,4}$\"}", "\"abcz123\""},
+    {"{\"type\":\"string\",\"pattern\":\"\\\\b\\\\p{Lu}(?!.*--)[a-z-]+(?<!-)$\"}", "\"A-b\""},
     {"{\"anyOf\":[{\"enum\":[\"x\",\"xy\",[1,{\"k\":null}]]},{\"type\":\"string\",\"format\":\"date\"}]}", "[1,{\"k\":null}]"},
     {"{\"type\":\"object\",\"patternProperties\":{\"^a\":{\"type\":\"integer\"},\"z$\":{\"maximum\":9}},"
      "\"propertyNames\":{\"maxLength\":4},\"minProperties\":2}", "{\"az\":3,\"b\":[]}"},
