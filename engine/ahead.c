@@ -7,7 +7,18 @@
 #include "engine/vector.h"
 
 /* Of one attempt to find a completion that guards allow: steps of the machine and of the guards. */
-enum { SEARCH_STEPS = 4000, SEARCH_WORK = 1 << 18, SEARCH_ATTEMPTS = 8 };
+enum { SEARCH_STEPS = 4000, SEARCH_WORK = 1 << 18 };
+
+/* The attempts in turn. After the first some take at times another byte than the best: what a guard rejects
+ * may have been decided long before; one in so many places, differently each time, and nothing of it is
+ * random. Others look at all completions that are no longer than the shortest one by so much: where a
+ * value is rejected, the next one is as short, mostly, and not its own continuation. */
+static const struct {
+    uint32_t stray; /* 0: never */
+    uint32_t spare; /* RULES_INFINITE: of any length */
+} attempts[] = {{0, RULES_INFINITE}, {0, 0}, {2, RULES_INFINITE}, {0, 2}, {8, RULES_INFINITE},
+                {3, RULES_INFINITE}, {0, 6}, {4, RULES_INFINITE}, {2, RULES_INFINITE}, {0, 20}};
+enum { SEARCH_ATTEMPTS = sizeof attempts / sizeof *attempts };
 
 bool ahead_may_end(const struct machine *machine, const struct thread *threads, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
@@ -99,6 +110,7 @@ struct search {
     struct thread *threads;
     struct place *places;
     uint32_t n_threads, cap_threads, n_places, cap_places, steps, attempt;
+    uint32_t most; /* bytes that the completion may have */
 };
 
 static bool push(struct search *search, const struct thread *threads, uint32_t n, uint32_t len) {
@@ -119,14 +131,13 @@ static bool push(struct search *search, const struct thread *threads, uint32_t n
     return true;
 }
 
-/* After the first attempt some places take another byte than the best: what a guard rejects may have
- * been decided long before. How many do differs from attempt to attempt; nothing here is random. */
+/* Does this place take another byte than the best? */
 static bool strays(const struct search *search, const struct place *place, uint32_t *by) {
-    static const uint32_t one_in[] = {4, 2, 8, 3};
-    if (search->attempt == 0) return false;
+    uint32_t one_in = attempts[search->attempt].stray;
+    if (one_in == 0) return false;
     uint64_t hash = hash_mix(search->attempt, place->len);
     *by = (uint32_t)(hash >> 40) % 16;
-    return (uint32_t)hash % one_in[search->attempt % 4] == 0;
+    return (uint32_t)hash % one_in == 0;
 }
 
 static void pop(struct search *search) {
@@ -147,6 +158,7 @@ static bool best_byte(struct search *search, struct place *place, unsigned char 
         uint32_t left = ahead_shortest(search->machine, out, n);
         search->steps += place->n;
         if (n == 0) place->untried[at >> 6] &= ~(1ull << (at & 63)); /* nor will it ever be allowed */
+        if (rules_sum(place->len + 1, left) > search->most) continue;
         bool other = stray && left != RULES_INFINITE && left < best + 4 && skip-- > 0;
         if (left >= best && !other) continue;
         best = left;
@@ -231,7 +243,11 @@ static size_t attempt(struct search *search, const struct thread *threads, uint3
                       size_t cap) {
     struct machine *machine = search->machine;
     bool going = push(search, threads, n, 0);
+    uint32_t spare = attempts[search->attempt].spare;
     search->steps = 0;
+    search->most = spare == RULES_INFINITE || !going
+                       ? RULES_INFINITE
+                       : rules_sum(search->places[0].shortest, spare);
     machine->work = SEARCH_WORK;
     machine->closing = search->attempt == 0 ? CLOSING_SURELY : CLOSING;
     while (going && !at_end(search))
@@ -245,12 +261,12 @@ static size_t attempt(struct search *search, const struct thread *threads, uint3
 size_t ahead_closing(struct machine *machine, const struct thread *threads, uint32_t n, char *bytes,
                      size_t cap) {
     struct search search = {.machine = machine};
-    uint32_t frames = machine->n, attempts = machine->rules->guarded ? SEARCH_ATTEMPTS : 1;
+    uint32_t frames = machine->n, most = machine->rules->guarded ? SEARCH_ATTEMPTS : 1;
     uint64_t work = machine->work;
     uint32_t total = 0;
     size_t len = 0;
     if (ahead_may_end(machine, threads, n)) return 0;
-    for (; search.attempt < attempts && len == 0; search.attempt++) {
+    for (; search.attempt < most && len == 0; search.attempt++) {
         len = attempt(&search, threads, n, bytes, cap);
         machine->n = frames;
         total += search.steps;

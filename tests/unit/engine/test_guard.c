@@ -213,6 +213,11 @@ static const struct {
     {"{\"type\":\"array\",\"items\":{\"enum\":[{},[]]},\"uniqueItems\":true,\"minItems\":2}", "[{},", "[]]"},
     {"{\"type\":\"array\",\"items\":{\"type\":[\"boolean\",\"array\"]},\"uniqueItems\":true,\"contains\":{\"type\":\"boolean\"},\"minContains\":2}",
      "[[]", ",true,false]"},
+    /* the next value, not a longer one that begins like the rejected one */
+    {"{\"type\":\"array\",\"items\":{\"type\":\"number\",\"not\":{\"multipleOf\":2}},\"uniqueItems\":true,\"minItems\":3}", "",
+     "[1,3,5]"},
+    {"{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":{\"type\":\"number\",\"not\":{\"multipleOf\":5}},"
+     "\"uniqueItems\":true,\"minItems\":2},\"uniqueItems\":true,\"minItems\":3}", "", "[[1,2],[1,3],[1,4]]"},
     /* some member must be there, whose name a pattern tells: one name for all that are asked for */
     {"{\"type\":\"object\",\"not\":{\"patternProperties\":{\"^x[0-9]+$\":{\"type\":\"string\"}}}}", "", "{\"x0\":0}"},
     {"{\"type\":\"object\",\"maxProperties\":1,\"allOf\":[{\"not\":{\"propertyNames\":{\"not\":{\"pattern\":\"a1\"}}}},"
