@@ -102,7 +102,7 @@ def widen_one_bad_tool():
 @test
 def widen_invalid():
     """What the decoder cannot hold but the validator can: a call that fails is not returned."""
-    x = {"const": "x", "pattern": "(?<=q)x"}
+    x = {"const": "x", "pattern": "(?<=q(?=x))x"}
     path = "tools[0].parameters/properties/a/pattern"
     with client() as c:
         check_error(c.error("tool_call", {**BASE, "tools": [tool({"a": x})]}), 1004)
