@@ -184,11 +184,11 @@ static bool shortest_paths(const struct language *language, const struct edges *
     return true;
 }
 
-/* Characters of a class that stand for themselves in JSON. */
+/* Characters of a class that stand for themselves in JSON or have a short escape. */
 static void count_plain(const struct language *language, uint32_t plain[256]) {
     memset(plain, 0, 256 * sizeof *plain);
-    for (unsigned c = 0x20; c < 0x7F; c++)
-        if (c != '"' && c != '\\') plain[language->ascii[c]]++;
+    for (unsigned c = 1; c < 0x7F; c++)
+        if (language_is_spelled(c)) plain[language->ascii[c]]++;
     for (uint32_t i = 0; i < language->n_bounds; i++) {
         uint32_t from = language->bounds[i] > 0x80 ? language->bounds[i] : 0x80;
         uint32_t end = i + 1 < language->n_bounds ? language->bounds[i + 1] : 0x110000;

@@ -33,7 +33,7 @@ struct language {
     uint32_t *distance;   /* bytes to a wanted end */
     uint32_t *least, *most; /* characters to one; most may be LANGUAGE_INFINITE */
     bool *wanted;
-    uint16_t *words;      /* how many wanted strings may follow, without escapes; at least, and
+    uint16_t *words;      /* how many wanted strings may follow, spelled without \\u; at least, and
                              LANGUAGE_PLENTY where there are more or no end of them */
     bool plenty;          /* there are from every state */
     uint8_t lead[64];     /* the class of all characters that begin with byte 0xC0 + i in UTF-8;
@@ -105,8 +105,13 @@ uint32_t language_classes(const struct language *language, uint32_t from, uint32
 static inline bool language_is_plain(unsigned character) {
     return character >= 0x20 && character < 0x7F && character != '"' && character != '\\';
 }
+/* May a key that has to differ from others be spelled with it? As it is or by a short escape. */
+static inline bool language_is_spelled(uint32_t character) {
+    return language_is_plain(character) || character >= 0x80 || character == '"' ||
+           character == '\\' || (character >= 0x08 && character <= 0x0D && character != 0x0B);
+}
 
-/* Before language_finish: how many strings are there that are wanted so? Counts those without escapes;
+/* Before language_finish: how many strings are there that are wanted so? Counts those spelled without \u;
  * LANGUAGE_PLENTY: so many or more, or no end of them. 0 without memory. */
 uint32_t language_count(const struct language *language,
                         bool (*wanted)(uint32_t label, const void *user), const void *user);

@@ -72,7 +72,7 @@ static bool begins_new(const struct machine *machine, const struct language *lan
                        uint16_t state, uint32_t *steps) {
     for (uint32_t c = range->from; c <= range->to; c++) {
         struct thread after = *thread;
-        if (c < 0x80 && !language_is_plain(c)) continue;
+        if (!language_is_spelled(c)) continue;
         if (++*steps > SEARCH_STEPS) return false;
         after.state = state;
         after.scan = QUOTED_NORMAL;
@@ -83,8 +83,8 @@ static bool begins_new(const struct machine *machine, const struct language *lan
     return false;
 }
 
-/* Does the key have an ending that begins with a character of the range, spelled without escapes,
- * and is not used up? */
+/* Does the key have an ending that begins with a character of the range, spelled without \u, and is
+ * not used up? */
 static bool range_left(const struct machine *machine, const struct language *language,
                        const struct thread *thread, const struct quoted_range *range,
                        uint32_t *steps) {
@@ -106,7 +106,7 @@ static bool range_left(const struct machine *machine, const struct language *lan
 /* Where there are endings without end there is one. */
 static bool ends_new(const struct machine *machine, const struct language *language,
                      const struct thread *thread, uint32_t *steps) {
-    static const struct quoted_range all = {0x20, 0x10FFFF};
+    static const struct quoted_range all = {1, 0x10FFFF};
     enum { LONGEST = 256 }; /* bounds the recursion */
     uint32_t used = machine_keys_used(machine, &machine->frames[thread->frame]);
     if (machine_many_keys(language, thread->state, used)) return true;
@@ -125,13 +125,24 @@ static bool key_left(const struct machine *machine, const struct thread *thread)
     return !language || ends_new(machine, language, thread, &steps);
 }
 
-/* The same inside a character. Escapes only where keys can't run out. */
+/* With a character that has a short escape? */
+static bool escaped_left(const struct machine *machine, const struct language *language,
+                         const struct thread *thread, uint32_t *steps) {
+    static const struct quoted_range escaped[] = {{0x08, 0x0D}, {'"', '"'}, {'\\', '\\'}};
+    for (size_t i = 0; i < sizeof escaped / sizeof *escaped; i++)
+        if (range_left(machine, language, thread, &escaped[i], steps)) return true;
+    return false;
+}
+
+/* The same inside a character. \u only where keys can't run out. */
 static bool character_left(const struct machine *machine, const struct language *language,
                            const struct thread *before, const struct thread *thread) {
     struct quoted_range range[2];
     uint32_t steps = 0;
     if (language->plenty) return true;
-    if (thread->scan >= QUOTED_ESCAPE) return language->words[before->state] == LANGUAGE_PLENTY;
+    if (thread->scan >= QUOTED_ESCAPE && language->words[before->state] == LANGUAGE_PLENTY) return true;
+    if (thread->scan == QUOTED_ESCAPE) return escaped_left(machine, language, thread, &steps);
+    if (thread->scan > QUOTED_ESCAPE) return false;
     quoted_ranges(thread->scan, thread->acc, range);
     return range_left(machine, language, thread, range, &steps);
 }
