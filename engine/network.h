@@ -85,6 +85,10 @@ void network_build_free(struct network_build *build);
 /* The alphabet of a pool's sets, and the sets, in the same order. */
 bool network_classes(struct network_build *build, const struct pattern_pool *pool);
 
+/* ---- network_join.c ---- */
+/* A state that is any of these (n > 0). */
+uint32_t network_join(struct network_build *build, const uint32_t *states, uint32_t n);
+
 /* ---- network_kinds.c ---- */
 void network_find_kinds(struct network *network);
 

@@ -82,9 +82,14 @@ static uint32_t compile_repeat(struct compiler *c, const struct gbnf_node *node,
 }
 
 static uint32_t compile_choice(struct compiler *c, const struct gbnf_node *node, uint32_t out) {
-    uint32_t child = node->last, entry = compile(c, child, out);
-    while ((child = c->gbnf->nodes[child].previous) != GBNF_NONE && is_fine(c))
-        entry = add(c, NETWORK_FORK, compile(c, child, out), entry);
+    uint32_t n = 0, child;
+    for (child = node->first; child != GBNF_NONE; child = c->gbnf->nodes[child].next) n++;
+    uint32_t *entries = malloc((n + 1) * sizeof *entries), made = 0;
+    if (!entries) c->build.result = ALPHABET_MEMORY;
+    for (child = node->first; child != GBNF_NONE && is_fine(c); child = c->gbnf->nodes[child].next)
+        entries[made++] = compile(c, child, out);
+    uint32_t entry = is_fine(c) ? network_join(&c->build, entries, made) : 0;
+    free(entries);
     return entry;
 }
 

@@ -71,6 +71,9 @@ static const struct {
     {"root ::= a |\n  b # why\n\n\na ::=\n \"x\"\r\nb ::= \"y\"", {"x", "y", NULL}, {"xy", NULL}},
     {"root ::= (a | b)+ \"!\"\na ::= \"x\" | \"xx\"\nb ::= \"x\" a?", {"x!", "xxxxx!", NULL}, {"!", NULL}},
     {"root ::= \"a\"{3}{2}", {"aaaaaa", NULL}, {"aaa", "aaaaa", NULL}},
+    {"root ::= (\"ab\" | \"a\" | \"abc\" x | \"a\" x* | \"b\" | \"\")+ \"!\"\nx ::= \"x\" | \"xy\" | \"xyz\"",
+     {"!", "a!", "abcxyzab!", "axxyxyzb!", "abcxy!", NULL},
+     {"abc!", "x!", "bx!", "axyzz!", "abcxx!", NULL}},
     {"root ::= [a-z]{0}\"b\"", {"b", NULL}, {"ab", NULL}},
 };
 
@@ -356,22 +359,35 @@ START_TEST(hostile) {
 }
 END_TEST
 
-/* Long lists of alternatives are all there. */
+/* Long lists of alternatives are all there; what begins alike is read at once. */
 START_TEST(alternatives) {
+    enum { WORDS = 5000 };
     char *text = malloc(100000), *at = text;
     at += sprintf(at, "root ::= x x\nx ::= \"w0\"");
-    for (int i = 1; i < 3000; i++) at += sprintf(at, " | \"%s%d\"", i % 2 ? "w" : "v", i);
+    for (int i = 1; i < WORDS; i++) at += sprintf(at, " | \"%s%d\"", i % 2 ? "w" : "v", i);
     struct grammar *grammar = gbnf(text);
-    for (int i = 1; i < 3000; i += 7) {
+    for (int i = 1; i < WORDS; i += 7) {
         char word[32];
         sprintf(word, "%s%dw2999", i % 2 ? "w" : "v", i);
         ck_assert_msg(accepts(grammar, word, strlen(word)), "%s", word);
         ck_assert(!accepts(grammar, word, strlen(word) - 5));
     }
-    ck_assert(!grammar_text(grammar)->stacks.gave_up);
+    const struct stacks *stacks = &grammar_text(grammar)->stacks;
+    ck_assert(!stacks->gave_up);
+    ck_assert_uint_eq(stacks->shapes[stacks->start.shape].n, 2);
     grammar_unref(grammar);
-    for (int i = 3000; i < 5000; i++) at += sprintf(at, " | \"w%d\"", i);
+    free(text);
+}
+END_TEST
+
+/* More than can be followed are refused, not left out. */
+START_TEST(too_many) {
+    enum { RULES = 5000 };
+    char *text = malloc(200000), *at = text;
     struct error error = {0};
+    at += sprintf(at, "root ::= r0");
+    for (int i = 1; i < RULES; i++) at += sprintf(at, " | r%d", i);
+    for (int i = 0; i < RULES; i++) at += sprintf(at, "\nr%d ::= \"w%d\"", i, i);
     ck_assert(!grammar_from_gbnf(text, strlen(text), PATH, &error));
     ck_assert_int_eq(error.code, ERROR_SCHEMA_UNSUPPORTED);
     free(text);
@@ -411,6 +427,7 @@ int main(void) {
     tcase_add_test(tests, regular_refused);
     tcase_add_test(tests, hostile);
     tcase_add_test(tests, alternatives);
+    tcase_add_test(tests, too_many);
     tcase_add_test(tests, collection);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
