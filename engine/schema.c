@@ -220,7 +220,7 @@ bool schema_compile_frugally(struct schema *schema) {
     schema->compared = 0;
     schema->pattern_steps = PATTERN_STEPS;
     schema->judge = RULES_NONE;
-    schema->too_large = schema->exact = schema->uncertain = false;
+    schema->too_large = schema->uncertain = false;
     schema->frugal = true;
     *schema->error = (struct error){0};
     return compile(schema);

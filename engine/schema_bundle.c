@@ -274,39 +274,3 @@ bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
     /* What was pruned to this size is still many ways to read one text: the guard of few is better. */
     return !first || !schema->pruned || out->n <= MOST_PRUNED || schema_fail(schema, RULES_TOO_LARGE);
 }
-
-/* Makes the choice with the only alternative that is not dead; *many is set if there are several.
- */
-static bool settle(struct schema *schema, struct bundle *bundle, bool *many) {
-    struct bundle_choice choice = bundle->choices[--bundle->n_choices];
-    struct bundle only = *bundle;
-    only.dead = true;
-    for (uint32_t i = 0; i < choice.list->len && !*many; i++) {
-        struct bundle branch = *bundle;
-        uint32_t part = schema_part_of(schema, choice.list->items[i]);
-        if (part == RULES_NONE) return false;
-        if (!add_part(schema, &branch, term_of(part, TERM_EXTRA), choice.at, 0)) return false;
-        if (branch.dead) continue;
-        *many = !only.dead;
-        only = branch;
-    }
-    *bundle = only;
-    return true;
-}
-
-bool schema_string_bundle(struct schema *schema, uint32_t part, struct bundle *bundle, bool *many) {
-    *bundle = (struct bundle){.types = TYPE_STRING};
-    *many = false;
-    schema->exact = true;
-    bool done = add_part(schema, bundle, term_of(part, 0), BUNDLE_PARTS, 0);
-    while (done && !*many && !bundle->dead && bundle->n_choices) {
-        *many = bundle->choices[bundle->n_choices - 1].keyword == KW_ONE_OF;
-        done = *many || settle(schema, bundle, many);
-    }
-    for (uint32_t i = 0; i < bundle->n && !bundle->dead; i++)
-        *many |= schema_get(schema, term_part(bundle->terms[i]), KW_GUARD) ||
-                 schema_get(schema, term_part(bundle->terms[i]), KW_CONTENT_ENCODING) ||
-                 schema_get(schema, term_part(bundle->terms[i]), KW_CONTENT_MEDIA_TYPE);
-    schema->exact = false;
-    return done;
-}

@@ -38,7 +38,7 @@ bool schema_left_to_guard(const struct schema *schema, uint32_t term) {
                               1ull << KW_DEPENDENCIES | 1ull << KW_DEPENDENT_REQUIRED |
                               1ull << KW_DEPENDENT_SCHEMAS;
     const struct schema_part *part = &schema->parts[term_part(term)];
-    return schema->frugal && !schema->exact &&
+    return schema->frugal &&
            part->present & keywords && schema_can_guard(schema, part->json) &&
            !(term & (TERM_LOOSE | TERM_DECIDED));
 }

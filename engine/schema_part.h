@@ -112,7 +112,6 @@ struct schema {
     bool unique;               /* some subschema has uniqueItems */
     bool fractions;            /* integers may be written as 1.0 */
     bool too_large;            /* that is why it failed */
-    bool exact;                /* nothing may be left to guards now */
     uint32_t resource;         /* the one being checked */
     struct schema_anchor *anchors;
     uint32_t n_anchors, cap_anchors;
@@ -322,9 +321,6 @@ bool schema_expand(struct schema *schema, const uint32_t *terms, uint32_t n,
  * once. */
 void schema_prune(struct schema *schema, struct bundle *bundle);
 
-/* The one bundle of a subschema that strings satisfy; *many: there are several. */
-bool schema_string_bundle(struct schema *schema, uint32_t part, struct bundle *bundle, bool *many);
-
 /* ---- schema_cell.c, schema_object.c ---- */
 bool schema_cells(struct schema *schema, const struct bundle *bundle, struct alternatives *out);
 bool schema_string(struct schema *schema, const struct bundle *bundle, struct cell *cell);
@@ -337,7 +333,6 @@ struct schema_sources { /* patterns and where they stand */
     uint8_t keyword[LANGUAGE_PATTERNS];
     bool negated[LANGUAGE_PATTERNS];
     uint32_t n;
-    uint32_t from; /* repetitions are looked for from here on */
 };
 bool schema_add_source(struct schema *schema, struct schema_sources *sources, uint32_t part,
                        enum schema_keyword keyword, const char *text, uint32_t len);

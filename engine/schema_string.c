@@ -117,7 +117,7 @@ const char *schema_format(const struct json *name, uint32_t *max) {
 bool schema_add_source(struct schema *schema, struct schema_sources *sources, uint32_t part,
                        enum schema_keyword keyword, const char *text, uint32_t len) {
     bool negated = keyword == KW_NOT_PATTERN;
-    for (uint32_t i = sources->from; i < sources->n; i++)
+    for (uint32_t i = 0; i < sources->n; i++)
         if (sources->len[i] == len && sources->negated[i] == negated &&
             memcmp(sources->text[i], text, len) == 0)
             return true;

@@ -81,6 +81,10 @@ static void emit_joined(struct schema_text *text, uint8_t op, uint32_t n) {
     emit(text, (uint8_t)n);
 }
 
+void schema_text_join(struct schema_text *text, uint32_t n) {
+    emit_joined(text, OP_AND, n);
+}
+
 static bool add_source(struct schema *schema, struct schema_text *text, uint32_t part,
                        enum schema_keyword keyword, const char *pattern, uint32_t len) {
     struct schema_sources *sources = &text->sources;
@@ -118,7 +122,7 @@ static bool add_length(struct schema *schema, struct schema_text *text, uint32_t
     return true;
 }
 
-void schema_add_literal(struct buf *out, const char *text, uint32_t len) {
+static void add_literal(struct buf *out, const char *text, uint32_t len) {
     for (uint32_t i = 0; i < len; i++) {
         if (text[i] && strchr("^$\\.*+?()[]{}|/", text[i])) buf_add_char(out, '\\');
         buf_add_char(out, text[i]);
@@ -133,7 +137,7 @@ static bool add_values(struct schema *schema, struct schema_text *text, uint32_t
     for (uint32_t i = 0; i < n; i++) {
         if (values[i]->type != JSON_STRING) continue;
         buf_add_str(&pattern, some++ ? "|" : "^(?:");
-        schema_add_literal(&pattern, values[i]->text, values[i]->len);
+        add_literal(&pattern, values[i]->text, values[i]->len);
         text->n_literals += values[i]->len;
     }
     if (text->n_literals > text->most_literals) beyond(text);

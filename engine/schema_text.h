@@ -29,13 +29,13 @@ enum schema_verdict schema_text_judge(const struct schema_text *text, uint32_t h
  * written so is none. */
 bool schema_text_add(struct schema *schema, struct schema_text *text, const uint32_t *terms,
                      uint32_t n);
+/* Makes one of the last n that were added: all hold. */
+void schema_text_join(struct schema_text *text, uint32_t n);
 /* Takes the lengths that all strings have out of the formula. */
 void schema_text_hoist(struct schema_text *text, struct language_length *length);
 /* The cell of all strings of a conjunction, whose bundle was not multiplied out yet, if there is a
  * choice between them and one automaton of bearable size for it: then *made. */
 bool schema_text_cell(struct schema *schema, const struct bundle *bundle, const uint32_t *terms,
                       uint32_t n, struct alternatives *out, bool *made);
-/* A text as the pattern of just this text. */
-void schema_add_literal(struct buf *out, const char *text, uint32_t len);
 
 #endif

@@ -143,6 +143,28 @@ START_TEST(merged) {
 }
 END_TEST
 
+/* Names that several rules allow, also beside patterns for members. */
+START_TEST(choices_of_names) {
+    static const struct {
+        const char *schema, *accepted[3], *rejected[4];
+    } names[] = {
+        {"{\"type\":\"object\",\"propertyNames\":{\"anyOf\":[{\"const\":\"a\"},{\"pattern\":\"b\"}]}}",
+         {"{}", "{\"a\":1,\"xb\":2}"}, {"{\"c\":1}", "{\"a\":1,\"aa\":2}"}},
+        {"{\"type\":\"object\",\"propertyNames\":{\"oneOf\":[{\"maxLength\":1},{\"pattern\":\"b\"}]},\"patternProperties\":{\"b\":{\"type\":\"integer\"}}}",
+         {"{\"a\":\"\",\"xb\":2}"}, {"{\"b\":1}", "{\"xb\":\"2\"}", "{\"xx\":2}"}},
+        {"{\"type\":\"object\",\"propertyNames\":false,\"properties\":{\"a\":{}}}", {"{}"}, {"{\"a\":1}", "{\"b\":1}", "{\"\":1}"}},
+        {"{\"type\":\"object\",\"propertyNames\":{\"not\":{\"pattern\":\"^x\",\"minLength\":3}},\"minProperties\":1}",
+         {"{\"xx\":1}", "{\"yyy\":1}"}, {"{\"xxx\":1}", "{}"}},
+    };
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+        struct grammar *grammar = compile(names[n].schema);
+        for (int i = 0; i < 3 && names[n].accepted[i]; i++) check(grammar, names[n].accepted[i], true);
+        for (int i = 0; i < 4 && names[n].rejected[i]; i++) check(grammar, names[n].rejected[i], false);
+        grammar_unref(grammar);
+    }
+}
+END_TEST
+
 /* A value of the oneOf that stands behind a $ref: both branches hold for it. */
 START_TEST(enumerated_behind_ref) {
     struct grammar *grammar = compile("{\"$defs\":{\"x\":{\"oneOf\":[{\"const\":null},{\"pattern\":\"ab\"}]}},"
@@ -179,6 +201,7 @@ static Suite *suite(void) {
     suite_add_tcase(s, t);
     t = tcase_create("strings");
     tcase_add_loop_test(t, merged, 0, sizeof choices / sizeof *choices);
+    tcase_add_test(t, choices_of_names);
     tcase_add_test(t, enumerated_behind_ref);
     tcase_add_test(t, least_length_with_gaps);
     suite_add_tcase(s, t);
