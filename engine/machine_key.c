@@ -116,7 +116,7 @@ static bool ends_new(const struct machine *machine, const struct language *langu
 }
 
 uint32_t machine_keys_used(const struct machine *machine, const struct frame *frame) {
-    return frame->count + machine_object_of(machine, frame)->n_props;
+    return frame->count + machine_object_of(machine, frame)->own;
 }
 
 static bool key_left(const struct machine *machine, const struct thread *thread) {

@@ -88,7 +88,7 @@ static uint32_t further_left(const struct machine *machine, const struct frame *
     if (!object->further || frame->depth + object->further_height > RULES_DEPTH) return 0;
     if (object->language == RULES_NONE) return LANGUAGE_PLENTY;
     uint32_t words = machine->rules->languages[object->language].language.words[0];
-    uint32_t taken = frame->count + object->n_props; /* some may be the properties' own */
+    uint32_t taken = frame->count + object->own;
     if (words == LANGUAGE_PLENTY) return words;
     return words > taken ? words - taken : 0;
 }

@@ -414,7 +414,7 @@ static uint32_t satisfiable_members(const struct rules *rules, const struct cell
         further += count;
     }
     /* Some of the further keys may be those of properties. */
-    return members + (further > object->n_props ? further - object->n_props : 0);
+    return members + (further > object->own ? further - object->own : 0);
 }
 
 /* ---- pruning ---- */

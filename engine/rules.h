@@ -56,6 +56,7 @@ struct cell_object {
     uint32_t names;          /* words: decoded keys, value = property; n_props each */
     uint32_t additional;     /* node of further members, RULES_NONE if there are none */
     uint32_t language; /* of further members' keys; RULES_NONE: any. Then instead of additional: */
+    uint32_t own;            /* how many of the declared names that language takes as well */
     uint32_t kinds, n_kinds; /* refs[kinds..]: triples of a key's label, the value's node, and
                                 whether there are such keys without end */
     uint32_t min, max;       /* members; RULES_INFINITE */

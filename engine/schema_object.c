@@ -465,6 +465,18 @@ static bool is_least(const struct bundle *bundle, const struct names *names,
     return object->min <= required && schema_only_judged(bundle);
 }
 
+/* Of the members' names, how many could be further keys if they were not declared? */
+static uint32_t own_keys(const struct schema_keys *keys, const struct names *names,
+                         const uint32_t *kept, uint32_t n) {
+    uint32_t own = 0;
+    for (uint32_t i = 0; keys->used && i < n; i++) {
+        const struct name *name = &names->list[kept[i]];
+        uint32_t label = language_label(&keys->language, name->text, name->len);
+        own += label != LANGUAGE_INFINITE && (label & keys->names) == keys->names_wanted;
+    }
+    return own;
+}
+
 static bool fill_object(struct schema *schema, const struct bundle *bundle, struct names *names,
                         struct schema_keys *keys, struct prop *props, uint32_t *kept,
                         struct cell_object *object) {
@@ -488,6 +500,7 @@ static bool fill_object(struct schema *schema, const struct bundle *bundle, stru
     }
     props[n] = (struct prop){.node = RULES_NONE};
     object->n_props = n;
+    object->own = own_keys(keys, names, kept, n);
     if (!refuse_unsupported(schema, bundle, object)) return false;
     object->language = object->additional = RULES_NONE;
     if (!least && !add_further(schema, bundle, keys, names, closed, object)) return false;
