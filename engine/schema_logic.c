@@ -88,6 +88,9 @@ static const struct {
 static const struct json *name_types(struct schema *schema, uint8_t types) {
     const struct json *names[8];
     uint32_t n = 0;
+    bool fraction = types & TYPE_NUMBER && !(types & TYPE_INTEGER);
+    if (fraction && (names[n] = make_text(schema, SCHEMA_FRACTION)) != NULL) n++;
+    types &= fraction ? (uint8_t)~TYPE_NUMBER : TYPE_ALL;
     for (size_t i = 0; i < sizeof type_names / sizeof *type_names; i++)
         if (types & type_names[i].bits)
             if ((names[n++] = make_text(schema, type_names[i].name)) == NULL) n--;
@@ -97,7 +100,7 @@ static const struct json *name_types(struct schema *schema, uint8_t types) {
 static void other_types(struct negation *out, uint8_t types) {
     uint8_t others = types & TYPE_INTEGER ? ~types & ~TYPE_NUMBER & TYPE_ALL : ~types & TYPE_ALL;
     if ((types & TYPE_INTEGER) && !(types & TYPE_NUMBER))
-        out->partial |= TYPE_INTEGER | TYPE_NUMBER;
+        out->partial |= out->schema->draft > 4 ? TYPE_NUMBER : TYPE_INTEGER | TYPE_NUMBER;
     if (others) add_way(out, with(out->schema, "type", name_types(out->schema, others)));
 }
 

@@ -165,6 +165,7 @@ static uint8_t type_bits(const struct json *name) {
                  {"null", TYPE_NULL}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (json_is_string(name, types[i].name)) return types[i].bits;
+    if (!name->raw && json_is_string(name, SCHEMA_FRACTION)) return TYPE_NUMBER;
     return 0;
 }
 

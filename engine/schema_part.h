@@ -27,6 +27,9 @@ enum schema_type { /* bits */
     TYPE_ALL = 127
 };
 
+/* The name of TYPE_NUMBER alone, in what is made up. */
+#define SCHEMA_FRACTION "\1fraction"
+
 enum schema_verdict { VERDICT_NO, VERDICT_YES, VERDICT_UNKNOWN };
 
 struct schema_part {

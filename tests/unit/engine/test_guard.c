@@ -48,6 +48,11 @@ static const struct {
     {"{\"anyOf\":[{\"type\":\"string\",\"not\":{\"enum\":[\"a\",[1]]}},{\"type\":\"integer\",\"not\":{\"multipleOf\":2}}]}",
      {"\"b\"", "1"}, {"\"a\"", "2", "[1]"}},
     {"{\"enum\":[[1],[2,3],{\"a\":1}],\"not\":{\"items\":{\"maximum\":1}}}", {"[2,3]"}, {"[1]", "{\"a\":1}"}},
+    {"{\"type\":[\"number\",\"string\"],\"not\":{\"type\":\"integer\"}}", {"1.5", "\"a\"", "-0.25"}, {"2", "2.0", "0", "1e1"}},
+    {"{\"not\":{\"type\":[\"integer\",\"string\"]}}", {"1.5", "[]", "null"}, {"2", "2.0", "\"a\""}},
+    {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"type\":\"number\",\"not\":{\"type\":\"integer\"}}",
+     {"1.5", "2.0"}, {"2"}},
+    {"{\"enum\":[1,1.5,\"a\"],\"not\":{\"type\":\"integer\"}}", {"1.5", "\"a\""}, {"1", "1.0"}},
     /* documents in strings */
     {"{\"contentMediaType\":\"application/json\"}",
      {"\"{\\\"a\\\": [1, {}]}\"", "\"0\"", "\" null\\n\"", "\"\\\"x\\\"\"", "100", "[]"},
@@ -148,6 +153,21 @@ START_TEST(one_condition_of_many) {
     grammar_unref(grammar);
     buf_free(&schema);
     buf_free(&text);
+}
+END_TEST
+
+/* What is no integer is no guard's business where integers are all there may be. */
+START_TEST(no_fractions) {
+    struct error error = {0};
+    const char *never = "{\"type\":\"integer\",\"oneOf\":[{\"type\":\"integer\"},{\"minimum\":0},{\"type\":\"number\"}]}";
+    ck_assert(!grammar_from_schema(never, strlen(never), false, false, NULL, &error));
+    ck_assert_str_eq(error.reason, "unsatisfiable");
+    struct grammar *grammar = compile("{\"properties\":{\"m\":{\"type\":\"integer\"}},\"not\":{\"properties\":{\"m\":{"
+                                      "\"type\":\"integer\"}},\"required\":[\"m\"]},\"type\":\"object\"}", false);
+    struct matcher *matcher = new_matcher(grammar, NULL);
+    ck_assert(!matcher_may_fail(matcher) && accepts(grammar, "{}", 2) && !accepts(grammar, "{\"m\":1}", 7));
+    matcher_free(matcher);
+    grammar_unref(grammar);
 }
 END_TEST
 
@@ -416,6 +436,7 @@ static Suite *suite(void) {
     tcase_set_timeout(t, 60);
     tcase_add_loop_test(t, decides, 0, sizeof cases / sizeof *cases);
     tcase_add_test(t, one_condition_of_many);
+    tcase_add_test(t, no_fractions);
     tcase_add_loop_test(t, several_steps, 0, sizeof steps / sizeof *steps);
     tcase_add_test(t, names_of_a_list);
     tcase_add_loop_test(t, closes, 0, sizeof closings / sizeof *closings);
