@@ -36,6 +36,7 @@ struct json {
     const char *text; /* string: decoded UTF-8; number: the spelling */
     const char *raw;  /* the value as it stands in the source (borrowed from the input) */
     uint32_t raw_len;
+    uint32_t mark;    /* 0; for who owns the document and has no other reader */
     struct json *const *items;   /* array: len elements; object: len values */
     const struct json_key *keys; /* object: len keys, in source order */
 };

@@ -192,6 +192,7 @@ void schema_free(struct schema *schema) {
     json_free(schema->doc);
     schema_instances_free(schema);
     schema_around_free(schema);
+    schema_names_free(schema);
     free(schema->parts);
     free(schema->members);
     free(schema->sets);

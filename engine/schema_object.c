@@ -27,13 +27,38 @@ struct names {
     struct schema_map map;   /* of the other names */
     struct declaration *declarations;
     uint32_t n_declarations, cap_declarations;
+    struct prop *props; /* of those that the cell will have, and which they are */
+    uint32_t *kept;
+    uint32_t cap_props, cap_kept;
     uint8_t speaking[BUNDLE_PARTS], n_speaking; /* entries that say something of members */
 };
 
-static void names_free(struct names *names) {
+enum { FEW_SLOTS = 256 };
+
+/* One after the other use the same memory. */
+static struct names *names_begin(struct schema *schema) {
+    struct names *names = schema->names;
+    if (!names) names = schema->names = calloc(1, sizeof *names);
+    if (!names) return schema_fail(schema, RULES_MEMORY), NULL;
+    names->n = names->n_declarations = names->n_speaking = 0;
+    names->base = NULL;
+    if (names->map.cap > FEW_SLOTS) {
+        free(names->map.slots);
+        names->map = (struct schema_map){0};
+    }
+    if (names->map.n) schema_map_clear(&names->map);
+    return names;
+}
+
+void schema_names_free(struct schema *schema) {
+    struct names *names = schema->names;
+    if (!names) return;
     free(names->list);
     free(names->map.slots);
     free(names->declarations);
+    free(names->props);
+    free(names->kept);
+    free(names);
 }
 
 static uint32_t add_name(struct schema *schema, struct names *names, const char *text,
@@ -508,20 +533,16 @@ static bool fill_object(struct schema *schema, const struct bundle *bundle, stru
 }
 
 bool schema_object(struct schema *schema, const struct bundle *bundle, struct cell *cell) {
-    struct names names = {0};
+    struct names *names = names_begin(schema);
     struct schema_keys keys = {.used = false};
     *cell = (struct cell){.kind = CELL_OBJECT};
-    bool done = collect_names(schema, bundle, &names) && schema_keys_build(schema, bundle, &keys);
-    if (done) {
-        struct prop *props = malloc((names.n + 1) * sizeof *props);
-        uint32_t *kept = malloc((names.n + 1) * sizeof *kept);
-        done = props && kept
-                   ? fill_object(schema, bundle, &names, &keys, props, kept, &cell->object)
-                   : schema_fail(schema, RULES_MEMORY);
-        free(props);
-        free(kept);
-    }
+    if (!names || !collect_names(schema, bundle, names)) return false;
+    if (!vector_reserve((void **)&names->props, &names->cap_props, names->n + 1,
+                        sizeof *names->props) ||
+        !vector_reserve((void **)&names->kept, &names->cap_kept, names->n + 1, sizeof *names->kept))
+        return schema_fail(schema, RULES_MEMORY);
+    bool done = schema_keys_build(schema, bundle, &keys) &&
+                fill_object(schema, bundle, names, &keys, names->props, names->kept, &cell->object);
     schema_keys_free(&keys);
-    names_free(&names);
     return done;
 }

@@ -246,7 +246,31 @@ static bool read_members(struct schema *schema, struct schema_part *part) {
     return true;
 }
 
+static uint32_t add_part(struct schema *schema, const struct json *json) {
+    struct schema_part part = {
+        .json = json, .types = TYPE_ALL, .target = RULES_NONE, .resource = RULES_NONE};
+    if (!vector_reserve((void **)&schema->parts, &schema->cap_parts, schema->n_parts + 1,
+                        sizeof *schema->parts))
+        return schema_fail(schema, RULES_MEMORY), RULES_NONE;
+    if (json->type == JSON_OBJECT && !read_members(schema, &part)) return RULES_NONE;
+    if (json->type != JSON_OBJECT && json->type != JSON_TRUE) part.types = 0;
+    uint32_t added = schema->n_parts++;
+    schema->parts[added] = part;
+    const struct json *type = schema_get(schema, added, KW_TYPE);
+    if (type) schema->parts[added].types = types_of(type);
+    return added;
+}
+
+/* Those of the document carry their number. */
+static uint32_t part_marked(struct schema *schema, const struct json *json) {
+    uint32_t part = add_part(schema, json);
+    if (part != RULES_NONE) ((struct json *)json)->mark = part + 1; /* the document is its own */
+    return part;
+}
+
 uint32_t schema_part_of(struct schema *schema, const struct json *json) {
+    if (json->mark) return json->mark - 1;
+    if (json->raw) return part_marked(schema, json);
     uint64_t hash = hash_mix(1, (uint64_t)(uintptr_t)json); /* different for every address */
     uint32_t probe = 0;
     struct schema_slot *slot;
@@ -255,17 +279,7 @@ uint32_t schema_part_of(struct schema *schema, const struct json *json) {
         if (!slot) return schema_fail(schema, RULES_MEMORY), RULES_NONE;
     } while (slot->value != RULES_NONE && slot->hash != hash);
     if (slot->value != RULES_NONE) return slot->value;
-    struct schema_part part = {
-        .json = json, .types = TYPE_ALL, .target = RULES_NONE, .resource = RULES_NONE};
-    if (!vector_reserve((void **)&schema->parts, &schema->cap_parts, schema->n_parts + 1,
-                        sizeof *schema->parts))
-        return schema_fail(schema, RULES_MEMORY), RULES_NONE;
-    if (json->type == JSON_OBJECT && !read_members(schema, &part)) return RULES_NONE;
-    if (json->type != JSON_OBJECT && json->type != JSON_TRUE) part.types = 0;
-    slot->value = schema->n_parts;
-    schema->parts[schema->n_parts++] = part;
-    const struct json *type = schema_get(schema, slot->value, KW_TYPE);
-    if (type) schema->parts[slot->value].types = types_of(type);
+    slot->value = add_part(schema, json);
     return slot->value;
 }
 

@@ -136,6 +136,7 @@ struct schema {
     struct json_key *key_names;
     uint32_t n_key_lists, cap_key_lists, n_key_names, cap_key_names;
     struct schema_block *made; /* subschemas made up here */
+    struct names *names;       /* scratch of schema_object.c */
     bool frugal;               /* multiplied out there was too much: now oneOf, not, if and dependencies
                                   are left to guards where values close */
     uint32_t judge;            /* of its guards; RULES_NONE: it has none */
@@ -366,6 +367,7 @@ bool schema_array(struct schema *schema, const struct bundle *bundle, struct cel
 /* Has the part a `contains` that the array's cell can't count, because it counts another? */
 bool schema_more_contains(const struct schema *schema, const struct bundle *bundle, uint32_t at);
 bool schema_object(struct schema *schema, const struct bundle *bundle, struct cell *cell);
+void schema_names_free(struct schema *schema);
 bool schema_add_cell(struct schema *schema, struct alternatives *out, const struct cell *cell);
 bool schema_add_word(struct schema *schema, struct alternatives *out, const char *text,
                      size_t len);
