@@ -181,13 +181,17 @@ string ::= "\"" ([^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4}))* 
 number ::= ("-"? ([0-9] | [1-9] [0-9]{0,15})) ("." [0-9]+)? ([eE] [-+]? [0-9] [1-9]{0,15})? ws
 ws ::= | " " | "\n" [ \t]{0,20}
 '''
+LETTERS = "abcdefghijklmnopqrstuvwxyz "
+# every text leads elsewhere: masks hold the shorter tokens only
+PALINDROMES = 'root ::= s "."\ns ::= [a-z ]?' + "".join(f' | "{c}" s "{c}"' for c in LETTERS)
 PATTERNS = [r"\d{4}-\d{2}-\d{2}", r"(yes|no), because [a-z ]{5,40}\.", r"[A-Z][a-z]*( [A-Z][a-z]*){0,3}", r"[^a-z\n]{3,9}",
             r"(?=.*\d)[a-z\d]{4,12}", r"\w+@\w+\.(com|org)", r"a|bc|[x-z]{2}", r"[ \n]*[^ \n]+[ \n]*", r".{10,}"]
 GRAMMARS = {JSON: json.loads, 'root ::= ("- " [^\\n]+ "\\n"){3}': r"(- [^\n]+\n){3}",
             'root ::= x{2,400} "."\nx ::= "ab" | "a" # two\n': r"(ab|a){2,400}\.",
             'root ::= "\\u00e9" [\\U0001F600-\\U0001F64F]+ "!"': "\u00e9[\U0001f600-\U0001f64f]+!",
             'root ::= (expr "=" num "\\n"){1,3}\nexpr ::= term ([-+*/] term)*\nterm ::= num | "(" expr ")"\nnum ::= [0-9]+':
-                r"([-+*/()\d]+=\d+\n){1,3}"}
+                r"([-+*/()\d]+=\d+\n){1,3}",
+            PALINDROMES: lambda text: text[:-1] == text[-2::-1] or None if re.fullmatch(r"[a-z ]*\.", text) else None}
 
 
 def matches(form, text):
