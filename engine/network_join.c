@@ -1,5 +1,5 @@
-/* Alternatives that begin alike are read together: a list of words becomes a tree of their letters, and
- * few ways have to be followed at once. */
+/* Alternatives that begin alike are read together: a list of words becomes a tree of their letters,
+ * and few ways have to be followed at once. */
 #include <stdlib.h>
 
 #include "engine/network.h"
@@ -42,8 +42,7 @@ static uint32_t join(struct network_build *build, const uint32_t *states, uint32
 static uint32_t join_takes(struct network_build *build, const struct alternative *list, uint32_t n,
                            uint32_t depth) {
     uint32_t *outs = malloc(n * sizeof *outs), set = (uint32_t)list->key;
-    for (uint32_t i = 0; outs && i < n; i++)
-        outs[i] = build->network->states[list[i].state].out;
+    for (uint32_t i = 0; outs && i < n; i++) outs[i] = build->network->states[list[i].state].out;
     uint32_t out = outs ? join(build, outs, n, depth - 1) : 0;
     if (!outs) build->result = ALPHABET_MEMORY;
     free(outs);

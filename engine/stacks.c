@@ -16,8 +16,8 @@ static bool add_bottoms(struct stacks *stacks) {
         return false;
     for (uint32_t i = STACKS_HOLE; i <= STACKS_ROOT; i++) {
         uint64_t hash = hash_mix(23, i); /* mixed: states are small numbers, too */
-        stacks->frames[i] =
-            (struct frame_of_stack){.hash = hash, .view = hash, .near = hash, .over_hole = i == STACKS_HOLE};
+        stacks->frames[i] = (struct frame_of_stack){
+            .hash = hash, .view = hash, .near = hash, .over_hole = i == STACKS_HOLE};
     }
     stacks->n_frames = 2;
     return true;
@@ -137,8 +137,7 @@ static struct moment settle(struct stacks *stacks, uint32_t bottom) {
     struct way ways[STACKS_WAYS];
     uint32_t lifted[STACKS_TOPS], base = closure->n_tops ? closure->tops[0] : bottom, last = 0;
     for (uint32_t i = 1; i < closure->n_tops; i++) base = common(stacks, base, closure->tops[i]);
-    for (uint32_t i = 0; i < closure->n_tops; i++)
-        lifted[i] = lift(stacks, base, closure->tops[i]);
+    for (uint32_t i = 0; i < closure->n_tops; i++) lifted[i] = lift(stacks, base, closure->tops[i]);
     for (uint32_t i = 0; i < closure->n; i++) {
         while (closure->tops[last] != closure->ways[i].frame) last = (last + 1) % closure->n_tops;
         ways[i] = (struct way){closure->ways[i].state, lifted[last]};
@@ -271,8 +270,8 @@ static void keep_memory(void **fresh, uint32_t *cap, void *old, uint32_t old_cap
 
 static void keep_tables(struct stacks *fresh, struct stacks *old) {
     size_t classes = fresh->network->alphabet.n_classes, words = fresh->network->alphabet.words;
-#define KEEP(table, n) \
-    keep_memory((void **)&fresh->table, &fresh->cap_##table, old->table, old->cap_##table, \
+#define KEEP(table, n)                                                                             \
+    keep_memory((void **)&fresh->table, &fresh->cap_##table, old->table, old->cap_##table,         \
                 (n) * sizeof *fresh->table)
     KEEP(frames, fresh->n_frames);
     KEEP(shapes, fresh->n_shapes);

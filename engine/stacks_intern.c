@@ -47,8 +47,8 @@ static uint64_t view_frame(const struct stacks *stacks, uint64_t parent, uint32_
     const struct network_state *of = &stacks->network->states[state];
     uint64_t view = hash_mix(parent, state);
     if (of->op != NETWORK_REPEAT) return view;
-    return hash_mix(view, (uint64_t)clip(of->min, count, horizon) << 32 |
-                              clip(of->max, count, horizon));
+    return hash_mix(view,
+                    (uint64_t)clip(of->min, count, horizon) << 32 | clip(of->max, count, horizon));
 }
 
 /* What is left once the place that was called returns to this frame. */
@@ -103,7 +103,8 @@ static uint64_t hash_ways(const struct stacks *stacks, const struct way *ways, u
     return hash;
 }
 
-/* The counters of different stacks meet when they are equal: of those the differences matter, too. */
+/* The counters of different stacks meet when they are equal: of those the differences matter, too.
+ */
 static void set_views(const struct stacks *stacks, struct shape *shape, const struct way *ways) {
     uint32_t top = shape->n ? ways[0].frame : STACKS_HOLE;
     uint64_t states = hash_mix(31, shape->ends);

@@ -111,7 +111,8 @@ static bool know_inside(struct stacks *stacks, uint32_t shape, struct inside *in
 static void walk_leaving(struct text_walk *walk, struct moment at, const struct inside *inside) {
     enum { UNIT_LEAVE = 50 };
     memcpy(walk->bits, inside->bits, (walk->trie->n_words + 1) * sizeof *walk->bits);
-    for (uint32_t i = 0; i < inside->n_leaving && !text_walk_is_over(walk) && !walk->stacks->failed; i++) {
+    for (uint32_t i = 0; i < inside->n_leaving && !text_walk_is_over(walk) && !walk->stacks->failed;
+         i++) {
         const struct leaving *leaving = &inside->leaving[i];
         struct moment from = {leaving->at.shape,
                               stacks_on(walk->stacks, at.base, leaving->at.base)};
@@ -122,9 +123,10 @@ static void walk_leaving(struct text_walk *walk, struct moment at, const struct 
 
 /* ---- all of it ---- */
 
-/* What stays above the base, if it is better to know that, for all bases, than to walk with the real
- * stack: not where much of the text loops only because the base does. */
-static const struct inside *choose_inside(struct text_walk *walk, struct moment at, uint32_t state) {
+/* What stays above the base, if it is better to know that, for all bases, than to walk with the
+ * real stack: not where much of the text loops only because the base does. */
+static const struct inside *choose_inside(struct text_walk *walk, struct moment at,
+                                          uint32_t state) {
     struct stacks *stacks = walk->stacks;
     if (stacks->frames[at.base].depth > STACKS_HALF) return NULL;
     struct inside *inside = look_inside(stacks, at.shape, walk->trie);
@@ -142,8 +144,10 @@ static bool fill_whole(struct text_walk *walk, struct moment at, uint32_t place)
     walk->limit = WHOLE;
     const struct inside *inside = place == ALPHABET_START ? choose_inside(walk, at, state) : NULL;
     if (text_walk_is_over(walk)) return false;
-    if (inside) walk_leaving(walk, at, inside);
-    else text_walk_all(walk, state, place);
+    if (inside)
+        walk_leaving(walk, at, inside);
+    else
+        text_walk_all(walk, state, place);
     return !text_walk_is_over(walk);
 }
 

@@ -4,14 +4,15 @@
  * found once and kept with the shape; the places in the trie where a token does return are kept
  * beside it, and walked from there with the real stack.
  *
- * A grammar can be such that every token leads elsewhere. The cost is therefore limited, in units that
- * depend on the grammar, the text and the vocabulary only (text_walk.h), so that every mask takes less
- * than a millisecond. Beyond the limit the mask holds the shorter tokens: all of one byte, then as many
- * longer ones as are found. Every text can be spelled in those of one byte, so no point becomes a dead
- * end, and what is chosen is right as ever. A token that was left out can still be chosen by its logit
- * (decode.c asks first whether the best one is allowed, which needs no mask) and drafted, since drafts
- * are judged by the same choice; nor does closing or forced text ask for masks of what it appends. All
- * of this is decided by the text alone, so equal requests have equal answers.
+ * A grammar can be such that every token leads elsewhere. The cost is therefore limited, in units
+ * that depend on the grammar, the text and the vocabulary only (text_walk.h), so that every mask
+ * takes less than a millisecond. Beyond the limit the mask holds the shorter tokens: all of one
+ * byte, then as many longer ones as are found. Every text can be spelled in those of one byte, so
+ * no point becomes a dead end, and what is chosen is right as ever. A token that was left out can
+ * still be chosen by its logit (decode.c asks first whether the best one is allowed, which needs no
+ * mask) and drafted, since drafts are judged by the same choice; nor does closing or forced text
+ * ask for masks of what it appends. All of this is decided by the text alone, so equal requests
+ * have equal answers.
  */
 #ifndef ENGINE_TEXT_MASK_H
 #define ENGINE_TEXT_MASK_H

@@ -1,7 +1,7 @@
-/* Which kinds of bytes loop: whatever of them follow, and however many, all is allowed. [a-z0-9]* takes
- * any number of digits and small letters. Found by trying all kinds, nearest states first, and leaving
- * out those that a state reached refuses. Where there are many states (a counter that runs out soon)
- * it holds for as many characters as were tried. */
+/* Which kinds of bytes loop: whatever of them follow, and however many, all is allowed. [a-z0-9]*
+ * takes any number of digits and small letters. Found by trying all kinds, nearest states first,
+ * and leaving out those that a state reached refuses. Where there are many states (a counter that
+ * runs out soon) it holds for as many characters as were tried. */
 #include <string.h>
 
 #include "engine/text_walk.h"
@@ -58,8 +58,10 @@ static uint32_t expand(struct search *search, uint32_t member, uint32_t kinds) {
             uint32_t target = text_walk_step(search->walk, search->states[member], of->classes[i]);
             search->walk->units += 2;
             if (is_dear(search)) return search->limit = far - 1, 0;
-            if (target >= WALK_SPECIAL) refused |= 1u << kind;
-            else if (!add_member(search, target, far, kind)) search->limit = far - 1;
+            if (target >= WALK_SPECIAL)
+                refused |= 1u << kind;
+            else if (!add_member(search, target, far, kind))
+                search->limit = far - 1;
         }
     }
     return refused;

@@ -7,21 +7,23 @@
 
 /* In units. */
 enum {
-    UNIT_NODE = 4,   /* a node in the trie's order, */
-    UNIT_ASK = 3,    /* when it is asked what lies below */
-    UNIT_BLOCK = 8,  /* a subtree that is taken or left as a whole, */
-    UNIT_BIT = 2,    /* and each of its nodes */
+    UNIT_NODE = 4,    /* a node in the trie's order, */
+    UNIT_ASK = 3,     /* when it is asked what lies below */
+    UNIT_BLOCK = 8,   /* a subtree that is taken or left as a whole, */
+    UNIT_BIT = 2,     /* and each of its nodes */
     UNIT_BITMAPS = 4, /* for each word of them */
-    UNIT_QUEUE = 12, /* a node in the order of lengths */
-    UNIT_STEP = 40,  /* an entry of a row is found; like the next twice what it takes: where there are */
+    UNIT_QUEUE = 12,  /* a node in the order of lengths */
+    UNIT_STEP =
+        40, /* an entry of a row is found; like the next twice what it takes: where there are */
     UNIT_WORK = 20,  /* many steps little of the trie is walked. An entry of a closure, a frame */
     UNIT_STATE = 60, /* a new one, */
     UNIT_CLASSES = 2 /* and so many entries of its row */
 };
 
 enum {
-    TINY = 2, SMALL = 8,      /* nodes: fewer are walked rather than asked for what they have in common */
-    WORTH = 512     /* below fewer it is not looked what loops */
+    TINY = 2,
+    SMALL = 8,  /* nodes: fewer are walked rather than asked for what they have in common */
+    WORTH = 512 /* below fewer it is not looked what loops */
 };
 
 bool text_walk_open(struct text_walk *walk, struct stacks *stacks, const struct trie *trie,
@@ -72,7 +74,8 @@ static bool grow_slots(struct text_walk *walk) {
 uint32_t text_walk_state(struct text_walk *walk, struct moment moment) {
     uint64_t key = stacks_near(walk->stacks, moment);
     uint32_t n = walk->n_states, classes = walk->n_classes, at, slot;
-    if (2 * (n + 1) > walk->cap_slots && !grow_slots(walk)) return walk->stacks->failed = true, WALK_DEAD;
+    if (2 * (n + 1) > walk->cap_slots && !grow_slots(walk))
+        return walk->stacks->failed = true, WALK_DEAD;
     for (at = (uint32_t)key & (walk->cap_slots - 1); (slot = walk->slots[at]);
          at = (at + 1) & (walk->cap_slots - 1))
         if (walk->states[slot - 1].key == key) return slot - 1;
@@ -95,7 +98,8 @@ static bool are_alike(const struct stacks *stacks, uint32_t shape, uint32_t a, u
     const struct shape *of = &stacks->shapes[shape];
     if (of->n > 16) return false;
     for (uint32_t i = 0; i < of->n; i++) {
-        const struct network_state *state = &stacks->network->states[stacks->ways[of->first + i].state];
+        const struct network_state *state =
+            &stacks->network->states[stacks->ways[of->first + i].state];
         const uint64_t *set = network_set(stacks->network, state->set);
         if ((set[a / 64] >> a % 64 ^ set[b / 64] >> b % 64) & 1) return false;
     }
@@ -121,7 +125,7 @@ static uint32_t find_step(struct text_walk *walk, uint32_t state, uint32_t class
     uint32_t work = UNIT_WORK * (uint32_t)stacks->spent;
     if (work > walk->dearest) walk->dearest = work;
     walk->units += work;
-    walk->states[state].last = (uint16_t)class;
+    walk->states[state].last = (uint16_t) class;
     walk->next[(size_t)state * walk->n_classes + class] = (uint16_t)target;
     return target;
 }
@@ -159,9 +163,11 @@ static void clear_all(struct text_walk *walk, uint32_t from, uint32_t end) {
 }
 
 /* Where a byte leads: a state with *place, or WALK_DEAD or WALK_LEAVES. */
-static inline uint32_t step_byte(struct text_walk *walk, uint32_t state, uint32_t byte, uint32_t *place) {
+static inline uint32_t step_byte(struct text_walk *walk, uint32_t state, uint32_t byte,
+                                 uint32_t *place) {
     const struct alphabet *alphabet = &walk->stacks->network->alphabet;
-    uint32_t target = *place == ALPHABET_START ? walk->start[byte] : alphabet_step(alphabet, *place, byte);
+    uint32_t target =
+        *place == ALPHABET_START ? walk->start[byte] : alphabet_step(alphabet, *place, byte);
     if (!(target & ALPHABET_PLACE)) {
         *place = ALPHABET_START;
         return text_walk_step(walk, state, target);
@@ -171,7 +177,8 @@ static inline uint32_t step_byte(struct text_walk *walk, uint32_t state, uint32_
     return reaches(walk, state, *place) ? state : WALK_DEAD;
 }
 
-/* Do the bits hold the text below a node before it is looked at, as far as it has these kinds only? */
+/* Do the bits hold the text below a node before it is looked at, as far as it has these kinds only?
+ */
 static bool is_set(const struct text_walk *walk, uint32_t kinds) {
     return walk->clearing && !(kinds & walk->unset);
 }
@@ -198,7 +205,8 @@ static bool takes_all(struct text_walk *walk, uint32_t node, uint32_t state, uin
     if (walk->trie->all.nodes[node].size >= WORTH && !walk->states[state].looked && walk->aligned)
         text_open_find(walk, state);
     const struct walk_loop *loop = &walk->loops[state];
-    return !(kinds->sets[kinds->of[node]] & loop->closed) && kinds->deepest[node] - depth < loop->far;
+    return !(kinds->sets[kinds->of[node]] & loop->closed) &&
+           kinds->deepest[node] - depth < loop->far;
 }
 
 /* The nodes first to end, whose parents are at depth `base`. */

@@ -1,12 +1,12 @@
 /* text_walk: a walk over the token trie from one point of a text. Internal to constrained decoding.
  *
- * What the walk meets are its states: moments, the same one where the same may follow within a token.
- * Each has a row of where characters lead, filled as they occur, so that most of the trie is walked by
- * table. What lies below a node is not looked at where a state takes all kinds of bytes found there
- * (text_open.c).
+ * What the walk meets are its states: moments, the same one where the same may follow within a
+ * token. Each has a row of where characters lead, filled as they occur, so that most of the trie is
+ * walked by table. What lies below a node is not looked at where a state takes all kinds of bytes
+ * found there (text_open.c).
  *
- * The cost is counted in units of about a nanosecond, as it would be were nothing known: it depends on
- * the text, the grammar and the vocabulary alone. A walk that comes to its limit stops.
+ * The cost is counted in units of about a nanosecond, as it would be were nothing known: it depends
+ * on the text, the grammar and the vocabulary alone. A walk that comes to its limit stops.
  *
  * While a walk is open nothing is dropped from the stacks.
  */
@@ -34,33 +34,34 @@ struct walk_state {
     bool looked;   /* at what loops */
 };
 
-struct walk_loop {   /* of a state */
-    uint32_t closed; /* kinds and parts of TRIE_FINE but those of which `far` characters may follow */
-    uint32_t far;    /* WALK_FAR: any number */
+struct walk_loop { /* of a state */
+    uint32_t
+        closed;   /* kinds and parts of TRIE_FINE but those of which `far` characters may follow */
+    uint32_t far; /* WALK_FAR: any number */
 };
 #define WALK_FAR TRIE_MAX_DEPTH
 
 struct text_walk {
     struct stacks *stacks;
     const struct trie *trie;
-    uint64_t *bits;             /* one word more than a mask */
+    uint64_t *bits; /* one word more than a mask */
     struct walk_state *states;
-    struct walk_loop *loops;    /* by state */
-    uint16_t *next;             /* [state * n_classes + class] */
-    uint16_t *slots;            /* states by key, plus one */
+    struct walk_loop *loops; /* by state */
+    uint16_t *next;          /* [state * n_classes + class] */
+    uint16_t *slots;         /* states by key, plus one */
     uint32_t n_states, cap_states, cap_loops, cap_next, cap_slots, n_classes;
     uint32_t units, limit, looked; /* looked: units that text_open took */
     uint32_t dearest;              /* units that a step took */
-    bool found;                 /* a token, by text_walk_short */
-    bool aligned;               /* the walk began between two characters */
-    bool clearing;              /* bits began with all text that holds no byte of the kinds `unset`: */
-    uint32_t unset;             /* of it what is refused is cleared */
+    bool found;                    /* a token, by text_walk_short */
+    bool aligned;                  /* the walk began between two characters */
+    bool clearing;  /* bits began with all text that holds no byte of the kinds `unset`: */
+    uint32_t unset; /* of it what is refused is cleared */
     void (*leave)(struct text_walk *walk, uint32_t node, uint32_t state, uint32_t place);
     void *user;
     uint16_t start[256]; /* where bytes lead from ALPHABET_START */
     struct walk_level {
         uint16_t state, place;
-        uint32_t kinds; /* of the bytes that led here */
+        uint32_t kinds;       /* of the bytes that led here */
     } at[TRIE_MAX_DEPTH + 1]; /* by depth */
 };
 

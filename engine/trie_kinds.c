@@ -59,8 +59,8 @@ static uint32_t find_set(struct sets *sets, uint32_t set) {
     return sets->n++;
 }
 
-/* Counts the sets below the nodes, or notes their numbers. Children come after their parents: from the
- * back, what is open at a depth belongs to the next node above it. */
+/* Counts the sets below the nodes, or notes their numbers. Children come after their parents: from
+ * the back, what is open at a depth belongs to the next node above it. */
 static void walk_below(const struct trie_tree *tree, struct sets *sets, struct trie_kinds *out) {
     uint32_t kinds[TRIE_MAX_DEPTH + 2] = {0};
     uint8_t deepest[TRIE_MAX_DEPTH + 2] = {0};
@@ -115,8 +115,7 @@ static bool count(const struct trie_tree *tree, struct sets *sets, struct trie_k
         above[node->depth] = kinds;
         sets->of[find_set(sets, kinds)].count++;
         if (node->token == no_token) continue;
-        for (kinds &= TRIE_FINE; kinds; kinds &= kinds - 1)
-            out->holders[__builtin_ctz(kinds)].n++;
+        for (kinds &= TRIE_FINE; kinds; kinds &= kinds - 1) out->holders[__builtin_ctz(kinds)].n++;
     }
     out->n_paths = sets->n;
     out->paths = malloc((sets->n + 1) * sizeof *out->paths);
@@ -129,8 +128,10 @@ static bool allocate_holders(struct trie_kinds *out, uint32_t n_words, size_t *m
     for (uint32_t kind = 0; kind < TRIE_PARTS; kind++) {
         struct trie_holders *of = &out->holders[kind];
         size_t list = (of->n + 1) * sizeof *of->list, bits = (n_words + 1) * sizeof *of->bits;
-        if (list < bits) of->list = malloc(list);
-        else of->bits = calloc(1, bits);
+        if (list < bits)
+            of->list = malloc(list);
+        else
+            of->bits = calloc(1, bits);
         *memory += list < bits ? list : bits;
         of->n = 0;
         done &= of->list || of->bits;
@@ -147,8 +148,10 @@ static void fill_holders(const struct trie_tree *tree, struct trie_kinds *out, u
         if (token == no_token) continue;
         for (uint32_t kinds = above[node->depth] & TRIE_FINE; kinds; kinds &= kinds - 1) {
             struct trie_holders *of = &out->holders[__builtin_ctz(kinds)];
-            if (of->bits) of->bits[token >> 6] |= 1ull << (token & 63);
-            else of->list[of->n++] = token;
+            if (of->bits)
+                of->bits[token >> 6] |= 1ull << (token & 63);
+            else
+                of->list[of->n++] = token;
         }
     }
 }
@@ -179,8 +182,8 @@ static bool find_below(const struct trie_tree *tree, struct trie_kinds *kinds) {
 static bool find_above(const struct trie_tree *tree, struct trie_kinds *kinds, uint32_t n_words,
                        size_t *memory) {
     struct sets *sets = calloc(1, sizeof *sets);
-    bool done = sets && count(tree, sets, kinds, n_words * 64) &&
-                allocate_holders(kinds, n_words, memory);
+    bool done =
+        sets && count(tree, sets, kinds, n_words * 64) && allocate_holders(kinds, n_words, memory);
     if (done) fill_holders(tree, kinds, n_words * 64);
     free(sets);
     return done;

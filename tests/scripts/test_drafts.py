@@ -39,7 +39,9 @@ PERSON = {"type": "object", "required": ["name", "age"], "properties": {
 FORMATS = [
     {"type": "json_object"}, {"type": "json_schema", "schema": PERSON}, {"type": "json_schema", "schema": True},
     {"type": "regex", "pattern": "[A-Z][a-z]+( [A-Z][a-z]+)* is [0-9]{1,3}\\."},
-    {"type": "gbnf", "grammar": 'root ::= ("- " [^\\n]+ "\\n"){3}'}]
+    {"type": "gbnf", "grammar": 'root ::= ("- " [^\\n]+ "\\n"){3}'},
+    {"type": "gbnf", "grammar": 'root ::= s "."\ns ::= [a-zA-Z ]?' +  # its masks leave tokens out
+     "".join(f' | "{c}" s "{c}"' for c in "abcdefghijklmnopqrstuvwxyzMALR ")}]
 TEXT = "Maria Anna Lindqvist is 43. Repeat: Maria Anna Lindqvist is 43. Again: Maria Anna Lindqvist is"
 
 
