@@ -168,9 +168,23 @@ static bool parse(struct schema *schema, const char *text, size_t len) {
     return schema_check(schema, schema->root);
 }
 
+/* What is of use while sets are compiled only: the next schema takes its memory. */
+static void forget(struct schema *schema) {
+    schema_names_free(schema);
+    free(schema->key_map.slots);
+    free(schema->key_lists);
+    free(schema->key_names);
+    schema->key_map = (struct schema_map){0};
+    schema->key_lists = NULL;
+    schema->key_names = NULL;
+    schema->n_key_lists = schema->cap_key_lists = schema->n_key_names = schema->cap_key_names = 0;
+}
+
 static bool compile(struct schema *schema) {
     schema->root_node = root_node(schema);
-    return schema->root_node != RULES_NONE && schema_compile_sets(schema);
+    bool done = schema->root_node != RULES_NONE && schema_compile_sets(schema);
+    forget(schema);
+    return done;
 }
 
 static struct schema *new_schema(const struct schema_options *options, struct rules *rules,
@@ -192,7 +206,6 @@ void schema_free(struct schema *schema) {
     json_free(schema->doc);
     schema_instances_free(schema);
     schema_around_free(schema);
-    schema_names_free(schema);
     free(schema->parts);
     free(schema->members);
     free(schema->sets);
@@ -201,9 +214,7 @@ void schema_free(struct schema *schema) {
     free(schema->overlaps);
     free(schema->part_map.slots);
     free(schema->set_map.slots);
-    free(schema->key_map.slots);
-    free(schema->key_lists);
-    free(schema->key_names);
+    forget(schema);
     buf_free(&schema->text);
     schema_resources_free(schema);
     schema_made_free(schema);
@@ -214,8 +225,6 @@ void schema_free(struct schema *schema) {
 bool schema_compile_frugally(struct schema *schema) {
     if (!schema->too_large || schema->frugal || !schema->document_parts) return false;
     schema_map_clear(&schema->set_map);
-    schema_map_clear(&schema->key_map);
-    schema->n_key_lists = schema->n_key_names = 0;
     schema->n_sets = schema->n_terms = schema->n_duties = schema->n_overlaps = 0;
     schema->compiled = schema->rounds = schema->work = schema->pruned = 0;
     schema->compared = 0;

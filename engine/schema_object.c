@@ -59,6 +59,7 @@ void schema_names_free(struct schema *schema) {
     free(names->props);
     free(names->kept);
     free(names);
+    schema->names = NULL;
 }
 
 static uint32_t add_name(struct schema *schema, struct names *names, const char *text,
