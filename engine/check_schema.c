@@ -80,7 +80,7 @@ static bool judge_init(struct judge *judge, struct text schema, bool closed, str
     judge->schema = json_parse(schema.bytes, schema.len, SCHEMA_NESTING, error);
     if (judge->schema)
         judge->validator =
-            validator_new(json_root(judge->schema), closed ? VALIDATE_CLOSED : 0, error);
+            validator_new(json_root(judge->schema), VALIDATE_ALL_FORMATS | (closed ? VALIDATE_CLOSED : 0), error);
     return judge->validator != NULL;
 }
 

@@ -186,8 +186,8 @@ static bool compile_tools(struct forming *f, struct error *error) {
 
 static bool try_format(void *user, struct text schema, struct error *error) {
     struct forming *f = user;
-    f->form->grammar = grammar_from_schema(schema.bytes, schema.len, false,
-                                           f->spec->style != STYLE_COMPACT, NULL, error);
+    f->form->grammar = grammar_from_format(schema.bytes, schema.len,
+                                           f->spec->style != STYLE_COMPACT, error);
     return f->form->grammar != NULL;
 }
 
@@ -292,11 +292,12 @@ static bool make_checks(struct forming *f, struct error *error) {
     f->form->checks = calloc(f->form->n_checks, sizeof *f->form->checks);
     if (!f->form->checks)
         return error_set(error, ERROR_OUT_OF_MEMORY, "no memory for the validators");
-    if (format) return check_init(f, &f->form->checks[0], spec->format_schema, 0, "", error);
+    if (format) return check_init(f, &f->form->checks[0], spec->format_schema, VALIDATE_ALL_FORMATS, "",
+                                   error);
     for (size_t i = 0; i < f->form->n_checks; i++) {
         snprintf(place, sizeof place, "tools[%zu].parameters", i);
         if (callable(spec, i) && !check_init(f, &f->form->checks[i], spec->tools[i].schema,
-                                             VALIDATE_CLOSED, place, error))
+                                             VALIDATE_ALL_FORMATS | VALIDATE_CLOSED, place, error))
             return false;
     }
     return true;

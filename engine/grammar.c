@@ -133,13 +133,26 @@ static bool compile_value(struct grammar *grammar, const char *schema, size_t le
     return done && rules_prune(rules);
 }
 
+static struct grammar *from_schema(const char *schema, size_t len, bool spaced,
+                                   const struct schema_options *options,
+                                   const struct grammar_limits *limits, struct error *error) {
+    if (!check_size(len, limits, "", error)) return NULL;
+    struct grammar *grammar = grammar_new(spaced);
+    if (grammar && compile_value(grammar, schema, len, options, error)) return grammar;
+    return fail(grammar, error);
+}
+
 struct grammar *grammar_from_schema(const char *schema, size_t len, bool closed, bool spaced,
                                     const struct grammar_limits *limits, struct error *error) {
     struct schema_options options = options_of(limits, closed);
-    if (!check_size(len, limits, "", error)) return NULL;
-    struct grammar *grammar = grammar_new(spaced);
-    if (grammar && compile_value(grammar, schema, len, &options, error)) return grammar;
-    return fail(grammar, error);
+    return from_schema(schema, len, spaced, &options, limits, error);
+}
+
+struct grammar *grammar_from_format(const char *schema, size_t len, bool spaced,
+                                    struct error *error) {
+    struct schema_options options = options_of(NULL, false);
+    options.canonical = true;
+    return from_schema(schema, len, spaced, &options, NULL, error);
 }
 
 struct grammar *grammar_json_object(bool spaced, struct error *error) {

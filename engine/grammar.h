@@ -52,7 +52,12 @@ struct grammar *grammar_from_tools(const struct grammar_tool *tools, size_t n_to
                                    const struct grammar_syntax *syntax,
                                    const struct grammar_limits *limits, struct error *error);
 
-/* One JSON value by schema (response_format json_schema). closed: as for tools. Else members come
+/* One JSON value by schema (response_format json_schema), as it is written: members in schema order,
+ * undeclared ones after them, integers without a fraction. */
+struct grammar *grammar_from_format(const char *schema, size_t len, bool spaced,
+                                    struct error *error);
+
+/* One JSON value by schema, in whatever spelling. closed: as for tools. Else members come
  * in any order, undeclared ones after all required ones unless patterns speak of them; where all
  * declared members of an object are required, in schema order. Values of enum and const are written
  * as the schema spells them; open ones with their members in any order if there are at most 24 such

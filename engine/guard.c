@@ -65,7 +65,7 @@ static bool judge_init(struct guard_judge *judge, const char *text, size_t len, 
     judge->doc = json_parse(judge->text, len, NESTING * 2, error);
     if (judge->doc)
         judge->validator =
-            validator_new(json_root(judge->doc), closed ? VALIDATE_CLOSED : 0, error);
+            validator_new(json_root(judge->doc), VALIDATE_ALL_FORMATS | (closed ? VALIDATE_CLOSED : 0), error);
     return judge->validator != NULL;
 }
 

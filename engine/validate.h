@@ -32,6 +32,7 @@ enum validate_flags {
                              uri are constraints, not annotations */
     VALIDATE_MORE_FORMATS = 4, /* so are uri-reference, iri, iri-reference, idn-email, json-pointer,
                                   relative-json-pointer, uri-template and regex */
+    VALIDATE_ALL_FORMATS = VALIDATE_FORMATS | VALIDATE_MORE_FORMATS, /* as the grammar writes them */
 };
 
 /* schema must outlive the validator. Errors: -32602 (malformed schema, with its path as JSON

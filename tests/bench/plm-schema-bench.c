@@ -213,7 +213,7 @@ static void compile(struct bench *bench, struct subject *subject) {
                                            &limits, &subject->error);
     double took = subject->compile_us = cpu_us() - start;
     if (!subject->grammar) return;
-    subject->validator = validator_new(schema, o->closed ? VALIDATE_CLOSED : 0, &subject->error);
+    subject->validator = validator_new(schema, VALIDATE_ALL_FORMATS | (o->closed ? VALIDATE_CLOSED : 0), &subject->error);
     subject->compile_us = cpu_us() - start;
     if (subject->validator) {
         add_sample(&bench->tally->compile, took);

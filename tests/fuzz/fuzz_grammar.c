@@ -53,7 +53,7 @@ static void judge(const char *schema, size_t len, bool closed, const struct buf 
     struct json_doc *value = json_parse(text->bytes, text->len, 128, &error);
     check(doc && value);
     struct validator *validator =
-        validator_new(json_root(doc), closed ? VALIDATE_CLOSED : 0, &error);
+        validator_new(json_root(doc), VALIDATE_ALL_FORMATS | (closed ? VALIDATE_CLOSED : 0), &error);
     error = (struct error){0};
     if (validator && !validator_check(validator, json_root(value), &error))
         check(strcmp(error.reason, "too_complex") == 0);

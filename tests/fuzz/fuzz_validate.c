@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct json_doc *doc = json_parse((const char *)data, size, 64, &error);
     const struct json *root = doc ? json_root(doc) : NULL;
     if (root && root->type == JSON_ARRAY && root->len > 0) {
-        unsigned formats = VALIDATE_FORMATS | VALIDATE_MORE_FORMATS;
+        unsigned formats = VALIDATE_ALL_FORMATS;
         struct validator *open = validator_new(root->items[0], formats, &error);
         struct validator *closed = validator_new(root->items[0], formats | VALIDATE_CLOSED, &error);
         if ((open == NULL) != (closed == NULL)) abort();

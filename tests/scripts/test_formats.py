@@ -129,6 +129,28 @@ def widen_refused():
 
 
 @test
+def format_spelling():
+    """An answer in a schema's format is spelled as a call's arguments are: integers without a fraction, members in the
+    schema's order. The validator knows formats as the decoder does; other spellings are right as well."""
+    schema = {"type": "object", "properties": {"z": {"type": "integer"}, "day": {"type": "string", "format": "date"},
+                                               "a": {"type": "array", "items": {"type": "integer"}, "minItems": 2}},
+              "required": ["a", "z"]}
+    with client() as c:
+        for seed in range(12):
+            result = c.call("chat", {"messages": [{"role": "user", "content": "Count 1, 2, 3."}], "max_tokens": 80,
+                                     "temperature": 1.5, "seed": seed,
+                                     "response_format": {"type": "json_schema", "schema": schema}})
+            value = json.loads(result["content"], parse_float=lambda text: text)
+            declared = [key for key in value if key in schema["properties"]]
+            assert isinstance(value["z"], int) and all(isinstance(n, int) for n in value["a"]), value
+            assert declared == [key for key in schema["properties"] if key in value], value
+        for text, right in (('{"a": [1.0, 2], "z": 3.0}', True), ('{"z": 1, "a": [1, 2], "day": "2024-02-29"}', True),
+                            ('{"z": 1, "a": [1, 2], "day": "2023-02-29"}', False)):
+            result = c.call("schema.check", {"schema": schema, "instance": text})
+            assert (result["accepts"], result["valid"]) == (right, right), (text, result)
+
+
+@test
 def widen_format():
     schema = {"type": "object", "properties": {"a": REMOTE, "b": {"enum": ["x"]}}, "required": ["b"],
               "additionalProperties": False}

@@ -100,7 +100,7 @@ static bool valid(const char *schema, const char *text) {
     struct error error = {0};
     struct json_doc *doc = json_parse(schema, strlen(schema), 64, &error);
     struct json_doc *value = json_parse(text, strlen(text), 64, &error);
-    struct validator *validator = validator_new(json_root(doc), 0, &error);
+    struct validator *validator = validator_new(json_root(doc), VALIDATE_ALL_FORMATS, &error);
     ck_assert_msg(doc && validator, "%s", error.message);
     bool fine = value && validator_check(validator, json_root(value), &error);
     validator_free(validator);

@@ -101,7 +101,7 @@ static bool walk(struct model *model, struct matcher *matcher, struct buf *text,
 
 static void check_result(const struct json *schema, const struct buf *text, bool closed) {
     struct error error = {0};
-    struct validator *validator = validator_new(schema, closed ? VALIDATE_CLOSED : 0, &error);
+    struct validator *validator = validator_new(schema, VALIDATE_ALL_FORMATS | (closed ? VALIDATE_CLOSED : 0), &error);
     struct json_doc *doc = json_parse(text->bytes, text->len, 128, &error);
     ck_assert_msg(doc, "%s: %s", text->bytes, error.message);
     if (validator)

@@ -10,7 +10,7 @@
 #include "engine/validate.h"
 #include "tests/support.h"
 
-#define ALL_FORMATS (VALIDATE_FORMATS | VALIDATE_MORE_FORMATS)
+#define ALL_FORMATS VALIDATE_ALL_FORMATS
 
 /* Groups of which some tests ask for more than is promised. */
 static const struct {
