@@ -8,7 +8,7 @@
 #include "engine/vector.h"
 
 /* The limits, in units: of finding all tokens, and then the short ones. */
-enum { WHOLE = 450000, SHORT = 100000 };
+enum { WHOLE = 480000, SHORT = 100000 };
 
 enum { LEAKS = 512 /* places: with more it is better to walk with the real stack */ };
 

@@ -5,19 +5,20 @@
 
 #include "engine/vector.h"
 
-/* In units. */
+/* In units. Those of nodes are for a trie that the caches nearest to the processor do not hold; of
+ * a smaller one they are half as many. */
 enum {
+    LARGE = 150000,   /* nodes */
     UNIT_NODE = 4,    /* a node in the trie's order, */
-    UNIT_ASK = 3,     /* when it is asked what lies below */
-    UNIT_BLOCK = 8,   /* a subtree that is taken or left as a whole, */
+    UNIT_ASK = 6,     /* when it is asked what lies below */
+    UNIT_BLOCK = 10,  /* a subtree that is taken or left as a whole, */
     UNIT_BIT = 2,     /* and each of its nodes */
     UNIT_BITMAPS = 4, /* for each word of them */
     UNIT_QUEUE = 12,  /* a node in the order of lengths */
-    UNIT_STEP =
-        40, /* an entry of a row is found; like the next twice what it takes: where there are */
-    UNIT_WORK = 20,  /* many steps little of the trie is walked. An entry of a closure, a frame */
-    UNIT_STATE = 60, /* a new one, */
-    UNIT_CLASSES = 2 /* and so many entries of its row */
+    UNIT_STEP = 40,   /* an entry of a row is found; this and the next are twice what they take: */
+    UNIT_WORK = 20,   /* many steps, and little is left to walk. An entry of a closure, a frame */
+    UNIT_STATE = 60,  /* a new one, */
+    UNIT_CLASSES = 2  /* and so many entries of its row */
 };
 
 enum {
@@ -35,6 +36,7 @@ bool text_walk_open(struct text_walk *walk, struct stacks *stacks, const struct 
     walk->bits = bits;
     walk->n_classes = stacks->network->alphabet.n_classes;
     walk->aligned = true;
+    walk->small = trie->all.n < LARGE;
     memcpy(walk->start, alphabet->ascii, sizeof alphabet->ascii);
     memcpy(walk->start + 128, alphabet->lead, sizeof alphabet->lead);
     walk->cap_slots = 64;
@@ -188,20 +190,20 @@ static void take_all(struct text_walk *walk, uint32_t node, uint32_t size, uint3
     const struct trie_kinds *kinds = &walk->trie->kinds;
     if (is_set(walk, above | kinds->sets[kinds->of[node]])) return;
     set_text(walk, node, node + size);
-    walk->units += UNIT_BLOCK + UNIT_BIT * size;
+    walk->units += (UNIT_BLOCK + UNIT_BIT * size) >> walk->small;
 }
 
 /* Nothing of it may. */
 static void take_none(struct text_walk *walk, uint32_t node, uint32_t size, uint32_t above) {
     if (!is_set(walk, above | walk->trie->kinds.bytes[walk->trie->all.nodes[node].byte])) return;
     clear_all(walk, node, node + size);
-    walk->units += UNIT_BLOCK + UNIT_BIT * size;
+    walk->units += (UNIT_BLOCK + UNIT_BIT * size) >> walk->small;
 }
 
 /* May all follow that lies below a node? Also where it is looked for now, what loops. */
 static bool takes_all(struct text_walk *walk, uint32_t node, uint32_t state, uint32_t depth) {
     const struct trie_kinds *kinds = &walk->trie->kinds;
-    walk->units += UNIT_ASK;
+    walk->units += UNIT_ASK >> walk->small;
     if (walk->trie->all.nodes[node].size >= WORTH && !walk->states[state].looked && walk->aligned)
         text_open_find(walk, state);
     const struct walk_loop *loop = &walk->loops[state];
@@ -217,7 +219,7 @@ static void walk_nodes(struct text_walk *walk, uint32_t first, uint32_t end, uin
         uint32_t size = nodes[i].size, depth = nodes[i].depth - base, token = nodes[i].token;
         struct walk_level *above = &walk->at[depth - 1];
         uint32_t state = above->state, place = above->place;
-        walk->units += UNIT_NODE;
+        walk->units += UNIT_NODE >> walk->small;
         if (size >= ask && place == ALPHABET_START && takes_all(walk, i, state, depth + base)) {
             take_all(walk, i, size, above->kinds);
             i += size;

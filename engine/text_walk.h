@@ -54,6 +54,7 @@ struct text_walk {
     uint32_t dearest;              /* units that a step took */
     bool found;                    /* a token, by text_walk_short */
     bool aligned;                  /* the walk began between two characters */
+    bool small;                    /* the trie */
     bool clearing;  /* bits began with all text that holds no byte of the kinds `unset`: */
     uint32_t unset; /* of it what is refused is cleared */
     void (*leave)(struct text_walk *walk, uint32_t node, uint32_t state, uint32_t place);
