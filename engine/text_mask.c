@@ -72,7 +72,7 @@ static struct inside *look_inside(struct stacks *stacks, uint32_t shape, const s
     if (inside) stacks->inside_bytes -= bytes_of(inside);
     inside_free(inside); /* of another trie */
     inside = stacks->shapes[shape].inside = calloc(1, sizeof *inside);
-    if (!inside) return NULL;
+    if (!inside) return stacks->failed = true, NULL;
     inside->trie = trie;
     if (begin(&walk, stacks, shape, inside, &state)) {
         inside->looping = text_walk_looping(&walk, state);
@@ -90,6 +90,7 @@ static bool know_inside(struct stacks *stacks, uint32_t shape, struct inside *in
     if (inside->known) return true;
     size_t before = bytes_of(inside);
     inside->bits = calloc(inside->trie->n_words + 1, sizeof *inside->bits);
+    if (!inside->bits) stacks->failed = true;
     if (!inside->bits || !begin(&walk, stacks, shape, inside, &state)) return false;
     text_walk_all(&walk, state, ALPHABET_START);
     inside->known = true;

@@ -209,7 +209,8 @@ uint32_t text_match_mask(const struct text_match *match, const struct trie *trie
             struct text_mask_cost cost;
             count = text_mask_fill(stacks, &match->cursor, trie, bits, &cost);
             *cut = !cost.whole;
-            mask_cache_put(cache, trie, *cut ? cut_state(state) : state, bits, n_words, count);
+            if (!stacks->failed)
+                mask_cache_put(cache, trie, *cut ? cut_state(state) : state, bits, n_words, count);
         }
     }
     let_go(match);

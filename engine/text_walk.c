@@ -309,7 +309,7 @@ static bool stops(struct text_walk *walk) {
 }
 
 /* The children of a node; adds those to the queue that have some, too. */
-static bool visit_children(struct text_walk *walk, struct queue *queue, struct in_trie here) {
+static void visit_children(struct text_walk *walk, struct queue *queue, struct in_trie here) {
     const struct trie_node *nodes = walk->trie->all.nodes;
     uint32_t end = here.node + nodes[here.node].size;
     for (uint32_t i = here.node + 1; i < end && !stops(walk); i += nodes[i].size) {
@@ -318,11 +318,12 @@ static bool visit_children(struct text_walk *walk, struct queue *queue, struct i
         if (target >= WALK_SPECIAL) continue;
         set_token(walk, nodes[i].token);
         if (nodes[i].size == 1) continue;
-        if (!vector_reserve((void **)&queue->of, &queue->cap, queue->n + 1, sizeof *queue->of))
-            return false;
+        if (!vector_reserve((void **)&queue->of, &queue->cap, queue->n + 1, sizeof *queue->of)) {
+            walk->stacks->failed = true;
+            return;
+        }
         queue->of[queue->n++] = (struct in_trie){i, (uint16_t)target, (uint16_t)place};
     }
-    return true;
 }
 
 void text_walk_short(struct text_walk *walk, uint32_t state, uint32_t place) {
@@ -331,8 +332,8 @@ void text_walk_short(struct text_walk *walk, uint32_t state, uint32_t place) {
     memset(walk->bits, 0, (walk->trie->n_words + 1) * sizeof *walk->bits);
     set_bytes(walk, state, place);
     if (walk->dearest > walk->limit - walk->units && walk->found) return;
-    if (!visit_children(walk, &queue, here)) walk->stacks->failed = true;
-    for (uint32_t at = 0; at < queue.n && !stops(walk); at++)
-        if (!visit_children(walk, &queue, queue.of[at])) break;
+    visit_children(walk, &queue, here);
+    for (uint32_t at = 0; at < queue.n && !stops(walk) && !walk->stacks->failed; at++)
+        visit_children(walk, &queue, queue.of[at]);
     free(queue.of);
 }
