@@ -9,15 +9,24 @@
 /* Of one attempt to find a completion that guards allow: steps of the machine and of the guards. */
 enum { SEARCH_STEPS = 4000, SEARCH_WORK = 1 << 18 };
 
-/* The attempts in turn. After the first some take at times another byte than the best: what a guard rejects
- * may have been decided long before; one in so many places, differently each time, and nothing of it is
- * random. Others look at all completions that are no longer than the shortest one by so much: where a
- * value is rejected, the next one is as short, mostly, and not its own continuation. */
+/* The attempts in turn. After the first some take at times another byte than the best: what a guard
+ * rejects may have been decided long before; one in so many places, differently each time, and
+ * nothing of it is random. Others look at all completions that are no longer than the shortest one
+ * by so much: where a value is rejected, the next one is as short, mostly, and not its own
+ * continuation. */
 static const struct {
     uint32_t stray; /* 0: never */
     uint32_t spare; /* RULES_INFINITE: of any length */
-} attempts[] = {{0, RULES_INFINITE}, {0, 0}, {2, RULES_INFINITE}, {0, 2}, {8, RULES_INFINITE},
-                {3, RULES_INFINITE}, {0, 6}, {4, RULES_INFINITE}, {2, RULES_INFINITE}, {0, 20}};
+} attempts[] = {{0, RULES_INFINITE},
+                {0, 0},
+                {2, RULES_INFINITE},
+                {0, 2},
+                {8, RULES_INFINITE},
+                {3, RULES_INFINITE},
+                {0, 6},
+                {4, RULES_INFINITE},
+                {2, RULES_INFINITE},
+                {0, 20}};
 enum { SEARCH_ATTEMPTS = sizeof attempts / sizeof *attempts };
 
 bool ahead_may_end(const struct machine *machine, const struct thread *threads, uint32_t n) {

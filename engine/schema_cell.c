@@ -265,7 +265,8 @@ static bool refuse_step(struct schema *schema, const struct bundle *bundle, cons
     return schema_fail(schema, RULES_TOO_LARGE);
 }
 
-/* An automaton has about a state a digit for each remainder, and those of all steps share a limit. */
+/* An automaton has about a state a digit for each remainder, and those of all steps share a limit.
+ */
 static bool few_states(const struct schema *schema, const char *text, size_t len) {
     enum { MOST = 255, HALF = 15000 };
     uint32_t value = 0;
@@ -274,8 +275,8 @@ static bool few_states(const struct schema *schema, const char *text, size_t len
     return value <= MOST && schema->rules->digits.n_divided < HALF;
 }
 
-/* Of several steps one that is a multiple of all of them, or of as many as can be found; what it does not
- * cover is left to guards. NULL: there is no step. */
+/* Of several steps one that is a multiple of all of them, or of as many as can be found; what it
+ * does not cover is left to guards. NULL: there is no step. */
 static const struct json *common_step(struct schema *schema, const struct bundle *bundle) {
     const struct json *held = NULL;
     char text[DECIMAL_COMMON];

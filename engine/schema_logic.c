@@ -243,7 +243,8 @@ static void other_pattern_properties(struct negation *out, uint32_t part, const 
     const struct json *names[SCHEMA_NAMES];
     out->partial |= TYPE_OBJECT;
     for (uint32_t i = 0; i < map->len && i < MAX_PAIRS; i++) {
-        uint32_t n = schema_names(out->schema, part, false, map->keys[i].text, map->keys[i].len, names);
+        uint32_t n =
+            schema_names(out->schema, part, false, map->keys[i].text, map->keys[i].len, names);
         for (uint32_t k = 0; k < n; k++) {
             struct json_key key = key_of(names[k]);
             add_way(out, both(out->schema, having(out->schema, &key),
@@ -257,7 +258,8 @@ static void add_named(struct negation *out, uint32_t owner, const struct json *n
     struct schema *schema = out->schema;
     struct json_key key = key_of(name);
     uint32_t part = schema_part_of(schema, schema_get(schema, owner, KW_PROPERTY_NAMES));
-    if (part == RULES_NONE || name->type != JSON_STRING) return;
+    out->failed |= part == RULES_NONE;
+    if (out->failed || name->type != JSON_STRING) return;
     enum schema_verdict verdict = schema_allows(schema, part, name);
     if (verdict == VERDICT_NO) add_way(out, having(schema, &key));
     out->failed |= verdict == VERDICT_UNKNOWN;
@@ -269,14 +271,16 @@ static bool says_only(struct schema *schema, uint32_t part, uint64_t keywords) {
            (schema->parts[part].present & ~(1ull << KW_TYPE)) == keywords;
 }
 
-/* Some name is not allowed. Those that are listed are ways; of those that a pattern tells, some are. */
+/* Some name is not allowed. Those that are listed are ways; of those that a pattern tells, some
+ * are. */
 static void other_names(struct negation *out, uint32_t part, const struct json *value) {
     struct schema *schema = out->schema;
     const struct json *names[SCHEMA_NAMES];
     uint32_t rule = schema_part_of(schema, value), listed;
     const struct json *refused = rule == RULES_NONE ? NULL : schema_get(schema, rule, KW_NOT);
     listed = refused ? schema_part_of(schema, refused) : rule;
-    if (listed == RULES_NONE) return;
+    out->failed |= listed == RULES_NONE;
+    if (out->failed) return;
     const struct json *pattern = schema_get(schema, listed, KW_PATTERN);
     const struct json *list = refused ? schema_get(schema, listed, KW_ENUM) : NULL;
     const struct json *single = refused ? schema_get(schema, listed, KW_CONST) : NULL;
@@ -285,8 +289,9 @@ static void other_names(struct negation *out, uint32_t part, const struct json *
     if (single) add_named(out, part, single);
     if (pattern) n = schema_names(schema, part, !refused, pattern->text, pattern->len, names);
     for (uint32_t i = 0; i < n; i++) add_named(out, part, names[i]);
-    bool all = says_only(schema, rule, 1ull << KW_NOT) && (says_only(schema, listed, 1ull << KW_ENUM) ||
-                                                           says_only(schema, listed, 1ull << KW_CONST));
+    bool all =
+        says_only(schema, rule, 1ull << KW_NOT) &&
+        (says_only(schema, listed, 1ull << KW_ENUM) || says_only(schema, listed, 1ull << KW_CONST));
     if (!all) out->partial |= TYPE_OBJECT;
 }
 

@@ -1,5 +1,5 @@
-/* Names that a pattern matches. Where a negation asks for some member, whose name matches a pattern, no
- * automaton holds that it is there: but it is if one of a certain name is required. */
+/* Names that a pattern matches. Where a negation asks for some member, whose name matches a
+ * pattern, no automaton holds that it is there: but it is if one of a certain name is required. */
 #include <string.h>
 
 #include "base/utf8.h"
@@ -19,15 +19,18 @@ static void add_pattern(struct schema *schema, const char *text, uint32_t len) {
 }
 
 /* names: inside of propertyNames. */
-static void look_for_patterns(struct schema *schema, const struct json *json, bool names, unsigned depth) {
+static void look_for_patterns(struct schema *schema, const struct json *json, bool names,
+                              unsigned depth) {
     if (depth == DEPTH || json->type < JSON_ARRAY) return;
     for (uint32_t i = 0; i < json->len; i++) {
         const struct json *value = json->items[i];
         enum schema_keyword keyword =
-            json->type == JSON_OBJECT ? schema_keyword_find(json->keys[i].text, json->keys[i].len) : KW_COUNT;
+            json->type == JSON_OBJECT ? schema_keyword_find(json->keys[i].text, json->keys[i].len)
+                                      : KW_COUNT;
         if (keyword == KW_PATTERN && names && value->type == JSON_STRING)
             add_pattern(schema, value->text, value->len);
-        for (uint32_t k = 0; keyword == KW_PATTERN_PROPERTIES && value->type == JSON_OBJECT && k < value->len; k++)
+        for (uint32_t k = 0;
+             keyword == KW_PATTERN_PROPERTIES && value->type == JSON_OBJECT && k < value->len; k++)
             add_pattern(schema, value->keys[k].text, value->keys[k].len);
         look_for_patterns(schema, value, names || keyword == KW_PROPERTY_NAMES, depth + 1);
     }
@@ -74,33 +77,37 @@ static uint32_t shortest(struct schema *schema, const struct schema_sources *sou
     return len;
 }
 
-static uint32_t add_name(struct schema *schema, const char *text, uint32_t len, const struct json **names,
-                         uint32_t n) {
+static uint32_t add_name(struct schema *schema, const char *text, uint32_t len,
+                         const struct json **names, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
         if (names[i]->len == len && memcmp(names[i]->text, text, len) == 0) return n;
     names[n] = schema_make_string(schema, text, len);
     return n + (names[n] != NULL);
 }
 
-/* The shortest name; or, joint, one of which the document's other patterns hold as well, one after the other
- * and as far as there is one, so that it serves several negations at once. */
-static uint32_t find_name(struct schema *schema, struct schema_sources sources, bool joint, char *name) {
+/* The shortest name; or, joint, one of which the document's other patterns hold as well, one after
+ * the other and as far as there is one, so that it serves several negations at once. */
+static uint32_t find_name(struct schema *schema, struct schema_sources sources, bool joint,
+                          char *name) {
     const struct schema_name_patterns *others = patterns_of(schema);
     char text[LONGEST];
     uint32_t found = shortest(schema, &sources, name), len;
     for (uint32_t i = 0; found != RULES_NONE && joint && i < others->n; i++) {
         uint32_t before = sources.n;
-        if (!schema_add_source(schema, &sources, sources.part[0], KW_PATTERN_PROPERTIES, others->text[i],
-                               others->len[i]))
+        if (!schema_add_source(schema, &sources, sources.part[0], KW_PATTERN_PROPERTIES,
+                               others->text[i], others->len[i]))
             break;
         len = sources.n == before ? RULES_NONE : shortest(schema, &sources, text);
-        if (len == RULES_NONE) sources.n = before;
-        else memcpy(name, text, found = len);
+        if (len == RULES_NONE)
+            sources.n = before;
+        else
+            memcpy(name, text, found = len);
     }
     return found;
 }
 
-static uint32_t find_names(struct schema *schema, const struct schema_sources *sources, const struct json **names) {
+static uint32_t find_names(struct schema *schema, const struct schema_sources *sources,
+                           const struct json **names) {
     char name[LONGEST];
     uint32_t n = 0;
     for (int joint = 0; joint < SCHEMA_NAMES; joint++) {
@@ -110,14 +117,15 @@ static uint32_t find_names(struct schema *schema, const struct schema_sources *s
     return n;
 }
 
-uint32_t schema_names(struct schema *schema, uint32_t part, bool negated, const char *pattern, uint32_t len,
-                      const struct json **names) {
+uint32_t schema_names(struct schema *schema, uint32_t part, bool negated, const char *pattern,
+                      uint32_t len, const struct json **names) {
     struct schema_sources sources = {.n = 0};
     struct error own = {0}, *error = schema->error;
     bool too_large = schema->too_large;
     schema->error = &own; /* there is another way for what is not found here */
     uint32_t n = 0;
-    if (schema_add_source(schema, &sources, part, negated ? KW_NOT_PATTERN : KW_PATTERN_PROPERTIES, pattern, len))
+    if (schema_add_source(schema, &sources, part, negated ? KW_NOT_PATTERN : KW_PATTERN_PROPERTIES,
+                          pattern, len))
         n = find_names(schema, &sources, names);
     schema->error = error;
     schema->too_large = too_large;

@@ -1,5 +1,5 @@
-/* Bundles that no object satisfies, told early: where many choices are to be made, as by a list of `if`
- * that ask for one and the same member, most combinations want two values of it. */
+/* Bundles that no object satisfies, told early: where many choices are to be made, as by a list of
+ * `if` that ask for one and the same member, most combinations want two values of it. */
 #include "engine/schema_part.h"
 
 enum { HOLDING = 16 /* subschemas of one member that are looked at */, NAMES = 64, VALUES = 64 };
