@@ -10,7 +10,8 @@
 enum {
     LARGE = 150000,   /* nodes */
     UNIT_NODE = 4,    /* a node in the trie's order, */
-    UNIT_ASK = 6,     /* when it is asked what lies below */
+    UNIT_ASK = 6,     /* when it is asked what lies below, */
+    UNIT_DEAD = 8,    /* when it is refused, which can't be foreseen */
     UNIT_BLOCK = 10,  /* a subtree that is taken or left as a whole, */
     UNIT_BIT = 2,     /* and each of its nodes */
     UNIT_BITMAPS = 4, /* for each word of them */
@@ -227,6 +228,7 @@ static void walk_nodes(struct text_walk *walk, uint32_t first, uint32_t end, uin
         }
         uint32_t target = step_byte(walk, state, nodes[i].byte, &place);
         if (target >= WALK_SPECIAL) {
+            walk->units += UNIT_DEAD >> walk->small;
             if (target == WALK_LEAVES) walk->leave(walk, i, state, above->place);
             if (walk->clearing) take_none(walk, i, size, above->kinds);
             i += size;
