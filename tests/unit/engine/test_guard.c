@@ -53,6 +53,12 @@ static const struct {
     {"{\"$schema\":\"http://json-schema.org/draft-04/schema#\",\"type\":\"number\",\"not\":{\"type\":\"integer\"}}",
      {"1.5", "2.0"}, {"2"}},
     {"{\"enum\":[1,1.5,\"a\"],\"not\":{\"type\":\"integer\"}}", {"1.5", "\"a\""}, {"1", "1.0"}},
+    /* what is not of a format, which is more than what is not written in it */
+    {"{\"oneOf\":[{\"type\":\"string\",\"format\":\"ipv4\"},{\"type\":\"string\",\"format\":\"ipv6\"}]}",
+     {"\"1.2.3.4\"", "\"::1\""}, {"\"a\"", "1", "\"1.2.3\""}},
+    {"{\"type\":\"string\",\"if\":{\"format\":\"date\"},\"then\":{\"pattern\":\"^2\"},\"else\":{\"pattern\":\"^x\"}}",
+     {"\"2020-01-01\"", "\"xa\"", "\"x2023-02-29\""}, {"\"1020-01-01\"", "\"2023-02-29\"", "\"ya\""}},
+    {"{\"not\":{\"format\":\"email\"},\"type\":\"string\"}", {"\"a\"", "\"\""}, {"\"a@b.c\"", "\"\\\"a b\\\"@b.c\""}},
     /* documents in strings */
     {"{\"contentMediaType\":\"application/json\"}",
      {"\"{\\\"a\\\": [1, {}]}\"", "\"0\"", "\" null\\n\"", "\"\\\"x\\\"\"", "100", "[]"},
