@@ -269,14 +269,27 @@ static enum schema_verdict refuse_others(struct schema *schema, uint32_t part, u
     return VERDICT_YES;
 }
 
-static enum schema_verdict string_allowed(struct schema *schema, uint32_t part, const char *text,
-                                          uint32_t len) {
+/* As it would be written: a value that is listed must be in the format as well. */
+static enum schema_verdict in_format(struct schema *schema, uint32_t part, const struct json *value) {
+    const struct json *name = schema_get(schema, part, KW_FORMAT);
+    uint32_t most = RULES_INFINITE;
+    const char *pattern = name ? schema_format(name, &most) : NULL;
+    if (!pattern) return VERDICT_YES;
+    if (code_points(value) > most) return VERDICT_NO;
+    const struct json spelled = {
+        .type = JSON_STRING, .text = pattern, .len = (uint32_t)strlen(pattern)};
+    return schema_matches(schema, part, KW_FORMAT, &spelled, value->text, value->len);
+}
+
+static enum schema_verdict string_allowed(struct schema *schema, uint32_t part,
+                                          const struct json *value) {
     const struct json *pattern = schema_get(schema, part, KW_PATTERN);
     const struct json *rejected = schema_get(schema, part, KW_NOT_PATTERN);
-    enum schema_verdict verdict = VERDICT_YES;
-    if (pattern) verdict = schema_matches(schema, part, KW_PATTERN, pattern, text, len);
+    enum schema_verdict verdict = in_format(schema, part, value);
+    if (verdict == VERDICT_YES && pattern)
+        verdict = schema_matches(schema, part, KW_PATTERN, pattern, value->text, value->len);
     if (verdict != VERDICT_YES || !rejected) return verdict;
-    return schema_matches(schema, part, KW_NOT_PATTERN, rejected, text, len);
+    return schema_matches(schema, part, KW_NOT_PATTERN, rejected, value->text, value->len);
 }
 
 /* How many of a list of subschemas allow the value: all of them, or as many as `enough`. */
@@ -357,7 +370,7 @@ static enum schema_verdict allows_itself(struct schema *schema, uint32_t part, c
     if (type == TYPE_STRING && !counted(code_points(value), schema_get(schema, part, KW_MIN_LENGTH),
                                         schema_get(schema, part, KW_MAX_LENGTH)))
         return VERDICT_NO;
-    if (type == TYPE_STRING) verdict = string_allowed(schema, part, value->text, value->len);
+    if (type == TYPE_STRING) verdict = string_allowed(schema, part, value);
     if (type == TYPE_ARRAY) verdict = array_allowed(schema, part, value, depth);
     if (type == TYPE_OBJECT) verdict = object_allowed(schema, part, value, depth);
     return verdict;
